@@ -1,0 +1,3 @@
+//! Stripe webhooks: a hint, verified over the raw bytes and recorded once.
+
+pub mod signature;

@@ -1,0 +1,1 @@
+//! Functional checks: does the API keep its contract?

@@ -1,0 +1,4 @@
+//! Checks: one file a check, pure over exchanges.
+
+pub mod functional;
+pub mod security;

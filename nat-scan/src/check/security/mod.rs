@@ -1,0 +1,1 @@
+//! Security checks, each with its negative control.

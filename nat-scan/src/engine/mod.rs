@@ -1,0 +1,109 @@
+//! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
+
+pub mod event;
+pub mod outcome;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::identity::Credentials;
+use crate::policy::{PinnedTarget, TargetPolicy};
+use crate::transport::{Limits, Transport};
+
+pub use event::{Event, EventSink};
+pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
+
+/// What kind of scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanKind {
+    /// Does the API keep its contract?
+    Functional,
+    /// Can it be abused?
+    Security,
+}
+
+/// Where the document comes from.
+#[derive(Clone, Debug, Default)]
+pub enum SpecSource {
+    /// Look at the usual places of the target, else crawl a little.
+    #[default]
+    Discover,
+    /// Fetch it.
+    Url(Url),
+    /// Here it is; `base` for relative references.
+    Bytes {
+        /// The document.
+        bytes: Vec<u8>,
+        /// Where it came from.
+        base: Option<Url>,
+    },
+}
+
+/// Everything that a scan is told.
+#[derive(Clone, Debug)]
+pub struct ScanConfig {
+    /// What kind.
+    pub kind: ScanKind,
+    /// Base URL of the API. Its path is the base path, except when it has none and the document's first server does.
+    pub target: Url,
+    /// The document.
+    pub spec: SpecSource,
+    /// Who we are.
+    pub credentials: Credentials,
+    /// A second user, for authorisation checks.
+    pub second_credentials: Option<Credentials>,
+    /// Requests at once, 1 to 64.
+    pub concurrency: usize,
+    /// Limits of one exchange.
+    pub limits: Limits,
+    /// Requests in all.
+    pub max_requests: u64,
+    /// Wall-clock time in all.
+    pub max_duration: Duration,
+    /// Bytes received in all.
+    pub max_bytes: u64,
+    /// Path patterns (`/admin/*`) that are left out.
+    pub exclude: Vec<String>,
+    /// Determines every generated value.
+    pub seed: u64,
+    /// Only methods that are safe by definition.
+    pub safe_mode: bool,
+    /// In `User-Agent` and `X-NAT-Scan-Id`.
+    pub scan_id: String,
+}
+
+/// Makes a transport for a target that passed the policy.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    /// A transport to the pinned address.
+    fn connect(&self, target: &PinnedTarget, limits: Limits, scan_id: &str) -> Arc<dyn Transport>;
+}
+
+/// The time, for evidence. (nat-core's clock without nat-core.)
+pub trait Now: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// What the engine needs from outside.
+#[derive(Clone)]
+pub struct EnginePorts {
+    /// What may be contacted.
+    pub policy: TargetPolicy,
+    /// How.
+    pub connect: Arc<dyn Connect>,
+    /// Time.
+    pub now: Arc<dyn Now>,
+}
+
+/// Runs a scan to its end. Always returns an outcome, cancelled and failed scans included; all it allocates is bounded
+/// by the configuration. Events go to `sink` in order.
+pub async fn run(config: ScanConfig, ports: EnginePorts, sink: EventSink, cancel: CancellationToken) -> Outcome {
+    let _ = (config, ports, sink, cancel);
+    todo!("engine")
+}

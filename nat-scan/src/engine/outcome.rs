@@ -1,0 +1,104 @@
+//! What a scan yields.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Finding;
+
+/// Why a scan failed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanFailure {
+    /// `TARGET_UNREACHABLE`, `TARGET_NOT_ALLOWED`, `SPEC_INVALID`, `AUTH_FAILED`, `TIMED_OUT` or `ENGINE_ERROR`.
+    pub code: String,
+    /// A sentence for the user.
+    pub message: String,
+}
+
+/// What was done to one operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationOutcome {
+    /// Upper case.
+    pub method: String,
+    /// Template.
+    pub path: String,
+    /// `operationId`
+    pub operation_id: Option<String>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// At least one 2xx answer to a request that was valid.
+    pub covered: bool,
+    /// Why not covered: `always 404: ids are made up`, `always 401: credentials are missing or refused`, `excluded`, …
+    pub reason: Option<String>,
+}
+
+/// Findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Critical findings.
+    pub critical: u64,
+    /// High findings.
+    pub high: u64,
+    /// Medium findings.
+    pub medium: u64,
+    /// Low findings.
+    pub low: u64,
+    /// Informational findings.
+    pub info: u64,
+}
+
+/// The end of a scan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// `functional` or `security`.
+    pub kind: String,
+    /// Base URL of the target, without credentials.
+    pub target: String,
+    /// Title and version of the API, when a document was read.
+    pub api: Option<String>,
+    /// `None`: ran to its end (or to its budget, see `notices`).
+    pub failure: Option<ScanFailure>,
+    /// The scan was stopped by its cancellation token.
+    pub cancelled: bool,
+    /// In the document's order.
+    pub operations: Vec<OperationOutcome>,
+    /// Worst first, then by fingerprint.
+    pub findings: Vec<Finding>,
+    /// Sentences: the budget ran out, no spec was found, the scan proves little, faults of the spec.
+    pub notices: Vec<String>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Test cases (operation × check verdicts) that passed and failed.
+    pub passed: u64,
+    /// See above.
+    pub failed: u64,
+    /// The seed.
+    pub seed: u64,
+    /// Hash over the plan (cases in order): the same seed and document give the same hash.
+    pub plan_hash: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub completed_at: DateTime<Utc>,
+}
+
+impl Outcome {
+    /// Findings by severity.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+        use crate::finding::Severity;
+        Summary {
+            critical: count(Severity::Critical),
+            high: count(Severity::High),
+            medium: count(Severity::Medium),
+            low: count(Severity::Low),
+            info: count(Severity::Info),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Writers: JSON, SARIF 2.1.0, JUnit, HTML, Markdown, CSV. Each consumes an [`Outcome`] and nothing else.
+
+use crate::engine::Outcome;
+
+/// A format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The outcome as it is.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// One self-contained page.
+    Html,
+    /// For a pull request.
+    Markdown,
+    /// One row a finding.
+    Csv,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 6] = [Self::Json, Self::Html, Self::Csv, Self::Sarif, Self::Junit, Self::Markdown];
+
+    /// The name in `?format=` and `--format`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+            Self::Html => "html",
+            Self::Markdown => "markdown",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// `Content-Type`.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Sarif => "application/sarif+json",
+            Self::Junit => "application/xml",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+
+    /// File ending without the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Junit => "xml",
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// Writes the report; `id` names the scan in it.
+#[must_use]
+pub fn write(outcome: &Outcome, id: &str, format: Format) -> Vec<u8> {
+    let _ = (outcome, id, format);
+    todo!("report")
+}
