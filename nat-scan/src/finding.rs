@@ -112,3 +112,7 @@ pub struct Finding {
     /// Findings with the same cause share this key (same stack frame, same missing header).
     pub cause: String,
 }
+
+/// Makes findings: fingerprint, redacted evidence, curl line. The one place where exchanges become text.
+#[derive(Debug)]
+pub struct FindingBuilder;

@@ -1,4 +1,214 @@
 //! Checks: one file a check, pure over exchanges.
+//!
+//! A functional check looks at one exchange and may suspect something; the engine then repeats the request (and a
+//! positive control, when asked) and only what is suspected again becomes a finding. A security check drives its own
+//! baseline, probe and negative control through a [`Prober`].
 
 pub mod functional;
 pub mod security;
+
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::classify::WireTruth;
+use crate::finding::{Confidence, Finding, Severity};
+use crate::generate::Case;
+use crate::spec::{Api, Operation};
+use crate::transport::{Request, Response, TransportError};
+
+/// What is constant about a check.
+#[derive(Debug)]
+pub struct CheckInfo {
+    /// For example `F001` or `S-CORS`.
+    pub id: &'static str,
+    /// A short sentence.
+    pub title: &'static str,
+    /// What it is.
+    pub description: &'static str,
+    /// What to do about a finding.
+    pub remediation: &'static str,
+    /// `CWE-…`
+    pub cwe: &'static [&'static str],
+    /// `API8:2023`, or none.
+    pub owasp: Option<&'static str>,
+}
+
+/// One request, what came back, and what the request really was.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The case that it was made from; none for probes.
+    pub case: Option<Case>,
+    /// As sent, with credentials.
+    pub request: Request,
+    /// The answer.
+    pub result: Result<Response, TransportError>,
+    /// Judged on the bytes sent.
+    pub truth: WireTruth,
+    /// When it was sent.
+    pub at: DateTime<Utc>,
+    json: OnceLock<Option<Value>>,
+}
+
+impl Exchange {
+    /// An exchange.
+    #[must_use]
+    pub fn new(
+        case: Option<Case>,
+        request: Request,
+        result: Result<Response, TransportError>,
+        truth: WireTruth,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self { case, request, result, truth, at, json: OnceLock::new() }
+    }
+
+    /// The answer, if one came.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.result.as_ref().ok()
+    }
+
+    /// The status, if an answer came.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.response().map(|response| response.status)
+    }
+
+    /// The body as JSON, parsed once; none when it is no JSON, is cut off, or nests deeper than 128.
+    #[must_use]
+    pub fn json(&self) -> Option<&Value> {
+        self.json
+            .get_or_init(|| {
+                let response = self.result.as_ref().ok().filter(|response| !response.truncated)?;
+                serde_json::from_slice(&response.body).ok()
+            })
+            .as_ref()
+    }
+}
+
+/// What the engine knows when a check judges.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The API.
+    pub api: &'a Api,
+    /// The operation that was called.
+    pub operation: &'a Operation,
+    /// A valid request to this operation got a 2xx answer in this scan (guard G3).
+    pub has_positive_control: bool,
+    /// A valid request to this operation got a 5xx answer too: the environment is broken, not the input handling.
+    pub baseline_fails: bool,
+    /// Credentials were given for this scan.
+    pub authenticated: bool,
+}
+
+/// How the engine proves a suspicion before it becomes a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The bytes themselves are the proof (a violated header rule): no repetition.
+    Direct,
+    /// The same request on another connection must raise the same suspicion (guard G1).
+    Repeat,
+    /// As `Repeat`, and a valid request in between must still succeed (guards G1 and G3).
+    RepeatWithControl,
+}
+
+/// A check suspects something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspicion {
+    /// The slot, for example `query limit`, `response /items/[]/name`, `header Location`; empty: the answer as a whole.
+    pub location: String,
+    /// What distinguishes it for the fingerprint: a status class, a keyword, a top stack frame, a header name. Never a
+    /// value, id, host or time.
+    pub discriminant: String,
+    /// Findings with the same cause are one root cause to people; defaults to check and discriminant.
+    pub cause: Option<String>,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure, once proved.
+    pub confidence: Confidence,
+    /// Why this is a defect, from the difference seen: expected and actual.
+    pub explanation: String,
+    /// JSON pointer into the spec.
+    pub spec_pointer: Option<String>,
+    /// How to prove it.
+    pub proof: Proof,
+    /// One finding for the whole API (endpoint `*`) instead of one an operation.
+    pub api_wide: bool,
+}
+
+/// A functional check: pure.
+pub trait Check: Send + Sync {
+    /// What is constant.
+    fn info(&self) -> &'static CheckInfo;
+
+    /// Whether this check has something to say about the exchange at all (for the count of passed verdicts).
+    fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool;
+
+    /// What is wrong, if anything. Called only when [`Check::applies`].
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion>;
+}
+
+/// As whom a probe is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// The scan's credentials.
+    Primary,
+    /// The second user, if one was given.
+    Second,
+    /// No credentials at all.
+    Anonymous,
+    /// Credentials of the right shape that cannot be valid.
+    Garbage,
+}
+
+/// Sends probes for security checks; the engine implements it with its budget, cancellation and limits.
+#[async_trait]
+pub trait Prober: Send + Sync {
+    /// One exchange. `operation` names the operation it belongs to (for coverage). `None`: budget used up or cancelled.
+    async fn send(&self, operation: Option<usize>, request: Request, who: As) -> Option<Exchange>;
+
+    /// Base path of the target without trailing slash (`""` or `/v2`).
+    fn base_path(&self) -> &str;
+
+    /// `http://host:port`
+    fn origin(&self) -> &str;
+
+    /// The scheme is https.
+    fn tls(&self) -> bool;
+
+    /// Whether credentials of that kind exist.
+    fn has(&self, who: As) -> bool;
+
+    /// For nonces: derived from the seed, never repeating.
+    fn nonce(&self) -> String;
+
+    /// The answer is what this target says to any unknown path (catch-all page, learned from random paths).
+    fn is_catch_all(&self, response: &Response) -> bool;
+}
+
+/// What a security check works on.
+pub struct SecurityContext<'a> {
+    /// The API.
+    pub api: &'a Api,
+    /// A valid exchange of each operation as the primary identity, where one got 2xx: index of operation to exchange.
+    pub baselines: &'a [Option<Exchange>],
+    /// Every exchange kept so far (happy path, examples and a sample of negative ones): for passive checks.
+    pub traffic: &'a [(usize, Exchange)],
+    /// Only GET, HEAD and OPTIONS may be sent.
+    pub safe_mode: bool,
+    /// Sends.
+    pub prober: &'a dyn Prober,
+}
+
+/// A security check: baseline, probe, negative control, repeated.
+#[async_trait]
+pub trait SecurityCheck: Send + Sync {
+    /// What is constant.
+    fn info(&self) -> &'static CheckInfo;
+
+    /// What was proved. Each finding is complete (see [`crate::finding::FindingBuilder`]).
+    async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding>;
+}
