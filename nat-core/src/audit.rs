@@ -1,5 +1,7 @@
 //! The audit log: append-only, written in the transaction of the change it tells of.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ pub struct AuditEntry {
     /// `key:<id>`, `system`, `sync` or `stripe`.
     pub actor: String,
     /// What was done, for example `scan.started`.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// To what, for example a scan id.
     pub subject: String,
     /// Before and after, without secrets.
@@ -37,7 +39,7 @@ impl AuditEntry {
         Self {
             tenant_id: actor.tenant_id.clone(),
             actor: actor.key_id.as_ref().map_or_else(|| "system".to_owned(), |key| format!("key:{key}")),
-            action,
+            action: Cow::Borrowed(action),
             subject: subject.into(),
             detail,
             request_id: actor.request_id.clone(),

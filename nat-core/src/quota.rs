@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, Result, ScanId, TenantId, period::Period, plan::PlanCatalogue, store::CoreTx, tenant::Tenant};
+use crate::{Result, ScanId, TenantId, period::Period, plan::PlanCatalogue, store::CoreTx, tenant::Tenant};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,6 +42,71 @@ pub enum LedgerReason {
     Unreachable,
     /// −1: we failed the scan.
     EngineError,
+}
+
+/// A scan has at most one line of each phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LedgerPhase {
+    /// +1.
+    Reserve,
+    /// 0.
+    Commit,
+    /// −1.
+    Release,
+}
+
+impl LedgerPhase {
+    /// `reserve`, `commit` or `release`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Commit => "commit",
+            Self::Release => "release",
+        }
+    }
+}
+
+impl QuotaKind {
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Functional, Self::Security].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl LedgerReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] =
+        &[Self::Reserved, Self::Committed, Self::Cancelled, Self::Unreachable, Self::EngineError];
+
+    /// The name on the wire, for example `engine_error`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Committed => "committed",
+            Self::Cancelled => "cancelled",
+            Self::Unreachable => "unreachable",
+            Self::EngineError => "engine_error",
+        }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text)
+    }
+
+    /// The phase that a line with this reason belongs to.
+    #[must_use]
+    pub const fn phase(self) -> LedgerPhase {
+        match self {
+            Self::Reserved => LedgerPhase::Reserve,
+            Self::Committed => LedgerPhase::Commit,
+            Self::Cancelled | Self::Unreachable | Self::EngineError => LedgerPhase::Release,
+        }
+    }
 }
 
 /// An immutable line of the ledger.
@@ -95,6 +160,3 @@ pub async fn release(
     let _ = (tx, tenant_id, scan_id, reason, now);
     todo!("core")
 }
-
-/// Keeps an unused import honest until the core lands.
-pub(crate) fn _actor(_: &Actor) {}
