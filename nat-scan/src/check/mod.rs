@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::classify::WireTruth;
-use crate::finding::{Confidence, Finding, Severity};
+use crate::finding::{Confidence, Finding, FindingBuilder, Severity};
 use crate::generate::Case;
 use crate::spec::{Api, Operation};
 use crate::transport::{Request, Response, TransportError};
@@ -102,6 +102,8 @@ pub struct Context<'a> {
     pub baseline_fails: bool,
     /// Credentials were given for this scan.
     pub authenticated: bool,
+    /// A 2xx exchange of the same operation with the same target, for comparisons (F062: the `GET` beside a `HEAD`).
+    pub baseline: Option<&'a Exchange>,
 }
 
 /// How the engine proves a suspicion before it becomes a finding.
@@ -113,6 +115,8 @@ pub enum Proof {
     Repeat,
     /// As `Repeat`, and a valid request in between must still succeed (guards G1 and G3).
     RepeatWithControl,
+    /// As `Repeat`, and a different valid request to the operation must raise the same suspicion too.
+    TwoSamples,
 }
 
 /// A check suspects something.
@@ -137,6 +141,64 @@ pub struct Suspicion {
     pub proof: Proof,
     /// One finding for the whole API (endpoint `*`) instead of one an operation.
     pub api_wide: bool,
+}
+
+impl Suspicion {
+    /// About one operation, firm once repeated. The setters below change the rest.
+    #[must_use]
+    pub fn new(
+        severity: Severity,
+        location: impl Into<String>,
+        discriminant: impl Into<String>,
+        explanation: impl Into<String>,
+    ) -> Self {
+        Self {
+            location: location.into(),
+            discriminant: discriminant.into(),
+            cause: None,
+            severity,
+            confidence: Confidence::Firm,
+            explanation: explanation.into(),
+            spec_pointer: None,
+            proof: Proof::Repeat,
+            api_wide: false,
+        }
+    }
+
+    /// How to prove it.
+    #[must_use]
+    pub fn proof(mut self, proof: Proof) -> Self {
+        self.proof = proof;
+        self
+    }
+
+    /// How sure, once proved.
+    #[must_use]
+    pub fn confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
+    }
+
+    /// The shared root cause.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The place in the spec that is broken.
+    #[must_use]
+    pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.spec_pointer = Some(pointer.into());
+        self
+    }
+
+    /// One finding for the whole API.
+    #[must_use]
+    pub fn api_wide(mut self) -> Self {
+        self.api_wide = true;
+        self
+    }
 }
 
 /// A functional check: pure.
@@ -201,6 +263,8 @@ pub struct SecurityContext<'a> {
     pub safe_mode: bool,
     /// Sends.
     pub prober: &'a dyn Prober,
+    /// Makes the findings: knows the origin and what to redact.
+    pub report: &'a FindingBuilder,
 }
 
 /// A security check: baseline, probe, negative control, repeated.

@@ -1,5 +1,15 @@
 //! A finding: one defect, proved, with its evidence. One truth, many writers.
 
+mod builder;
+mod curl;
+mod cvss;
+mod evidence;
+mod redact;
+
+pub use builder::{FindingBuilder, Role, fingerprint};
+pub use cvss::{base_score, severity_of};
+pub use redact::Redactor;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +67,14 @@ pub struct Cvss {
     pub score: f32,
 }
 
+impl Cvss {
+    /// From a base vector; none when it is not a complete one.
+    #[must_use]
+    pub fn from_vector(vector: &str) -> Option<Self> {
+        Some(Self { vector: vector.to_owned(), score: base_score(vector)? })
+    }
+}
+
 /// One exchange as evidence: redacted, bodies cut at 64 KiB.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -112,7 +130,3 @@ pub struct Finding {
     /// Findings with the same cause share this key (same stack frame, same missing header).
     pub cause: String,
 }
-
-/// Makes findings: fingerprint, redacted evidence, curl line. The one place where exchanges become text.
-#[derive(Debug)]
-pub struct FindingBuilder;
