@@ -283,3 +283,112 @@ impl Validation {
         Err(error.with("fields", fields))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &Error, status: u16, body: &str) {
+        assert_eq!(serde_json::to_string(&error.body()).unwrap(), body);
+        assert_eq!(error.code.status(), status);
+    }
+
+    #[test]
+    fn published_bodies_are_kept_byte_for_byte() {
+        let reset: DateTime<Utc> = "2025-02-01T00:00:00Z".parse().unwrap();
+        let missing = |names: &[&str]| {
+            let mut validation = Validation::default();
+            names.iter().for_each(|name| validation.missing(name));
+            validation.finish().unwrap_err()
+        };
+        for (error, status, body) in [
+            (
+                Error::invalid_api_key(),
+                401,
+                r#"{"error":"INVALID_API_KEY","message":"The API key provided is invalid or has been revoked.","status":401}"#,
+            ),
+            (
+                missing(&["url"]),
+                422,
+                r#"{"error":"VALIDATION_ERROR","message":"Field 'url' is required.","status":422}"#,
+            ),
+            (
+                Error::quota_exceeded(reset, true),
+                402,
+                r#"{"error":"QUOTA_EXCEEDED","message":"You have reached your monthly scan quota. Upgrade your plan or wait for quota reset.","status":402,"quota_reset_date":"2025-02-01T00:00:00Z"}"#,
+            ),
+            (
+                Error::quota_exceeded(reset, false),
+                402,
+                r#"{"error":"QUOTA_EXCEEDED","message":"Monthly scan quota exhausted. Quota resets on 2025-02-01.","quota_reset_date":"2025-02-01T00:00:00Z"}"#,
+            ),
+            (
+                Error::rate_limited(10),
+                429,
+                r#"{"error":"RATE_LIMITED","message":"Too many requests. Please slow down and retry after 10 seconds.","retry_after":10}"#,
+            ),
+            (
+                Error::sync_not_configured(),
+                503,
+                r#"{"error":"SYNC_NOT_CONFIGURED","message":"NAT_APP_SYNC_KEY is not configured. Set this environment variable to enable tenant synchronization.","status":503}"#,
+            ),
+            (
+                Error::tenant_already_exists(),
+                409,
+                r#"{"error":"TENANT_ALREADY_EXISTS","message":"A tenant with this ID is already registered.","status":409}"#,
+            ),
+            (
+                missing(&["tenant_id", "email"]),
+                422,
+                r#"{"error":"VALIDATION_ERROR","message":"Fields 'tenant_id' and 'email' are required.","status":422}"#,
+            ),
+        ] {
+            check(&error, status, body);
+        }
+        assert_eq!(Error::rate_limited(10).retry_after_s, Some(10));
+        assert_eq!(Error::rate_limited(0).retry_after_s, Some(1), "never 0 on a 429");
+    }
+
+    #[test]
+    fn validation_lists_fields_when_more_than_one_thing_is_wrong() {
+        let mut one = Validation::default();
+        one.invalid("url", "must be absolute");
+        check(
+            &one.finish().unwrap_err(),
+            422,
+            r#"{"error":"VALIDATION_ERROR","message":"Field 'url' must be absolute.","status":422}"#,
+        );
+        let mut nested = Validation::default();
+        nested.missing("auth.token");
+        check(
+            &nested.finish().unwrap_err(),
+            422,
+            r#"{"error":"VALIDATION_ERROR","message":"Field 'auth.token' is required.","status":422,"fields":[{"field":"auth.token","message":"Field 'auth.token' is required."}]}"#,
+        );
+        let mut two = Validation::default();
+        two.missing("url");
+        two.invalid("seed", "must be a number");
+        assert_eq!(two.finish().unwrap_err().extras[0].1.as_array().map(Vec::len), Some(2));
+        assert!(Validation::default().finish().is_ok());
+        assert_eq!(Error::missing_fields(&["a", "b", "c"]).message, "Fields 'a', 'b' and 'c' are required.");
+    }
+
+    #[test]
+    fn registry_has_no_code_twice_and_explains_each() {
+        let mut codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ErrorCode::ALL.len());
+        for code in ErrorCode::ALL {
+            assert!((400..=503).contains(&code.status()) && code.explanation().len() > 20, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn internal_cause_never_reaches_the_public_text() {
+        let error = Error::internal("password=hunter2");
+        assert!(!format!("{error} {}", serde_json::to_string(&error.body()).unwrap()).contains("hunter2"));
+        assert!(error.cause().is_some());
+    }
+}

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Actor, PlanId, Result, TenantId,
-    page::{Page, PageRequest, Slice},
-    period::Period,
-    plan::PlanCatalogue,
-    quota::{LedgerEntry, QuotaKind},
-    store::CoreStore,
+    Actor, Error, PlanId, Result, Scope, TenantId,
+    page::{Page, PageRequest, Slice, cursor},
+    period::{Period, period_at},
+    plan::{Plan, PlanCatalogue},
+    quota::{LedgerEntry, QuotaKind, reaches},
+    store::{CoreStore, UsageCounts},
+    tenant::Tenant,
     time::Clock,
 };
 
@@ -59,14 +60,16 @@ pub struct UsageAlert {
     pub created_at: DateTime<Utc>,
 }
 
+/// Lines of the ledger in one slice.
+const LEDGER_SLICE: u32 = 100;
+/// From this part of a quota on, a tenant is warned.
+const APPROACHING_PERCENT: u8 = 80;
+
 /// The use cases of usage.
 #[derive(Clone)]
 pub struct Usage {
-    #[expect(dead_code, reason = "the core lands next")]
     store: Arc<dyn CoreStore>,
-    #[expect(dead_code, reason = "the core lands next")]
     plans: Arc<PlanCatalogue>,
-    #[expect(dead_code, reason = "the core lands next")]
     clock: Arc<dyn Clock>,
 }
 
@@ -79,19 +82,82 @@ impl Usage {
 
     /// The summary of the running period. Scope `usage:read`.
     pub async fn summary(&self, actor: &Actor) -> Result<UsageSummary> {
-        let _ = actor;
-        todo!("core")
+        actor.require(Scope::UsageRead)?;
+        let tenant = self.tenant(actor).await?;
+        let period = period_at(tenant.period_anchor, self.clock.now());
+        let counts = self.store.usage_counts(&tenant.id, period.start).await?;
+        Ok(summarize(tenant.id, self.plans.get(&tenant.plan_id), counts, period))
     }
 
     /// Alerts, newest first. Scope `usage:read`.
     pub async fn alerts(&self, actor: &Actor, page: PageRequest) -> Result<Page<UsageAlert>> {
-        let _ = (actor, page);
-        todo!("core")
+        actor.require(Scope::UsageRead)?;
+        self.store.list_alerts(&actor.tenant_id, page).await
     }
 
     /// The ledger of the running period, oldest first; 100 lines a slice. A bad cursor is a 422. Scope `usage:read`.
+    ///
+    /// A cursor belongs to its period: whoever pages across a reset gets the old period to its end.
     pub async fn ledger(&self, actor: &Actor, cursor: Option<&str>) -> Result<Slice<LedgerEntry>> {
-        let _ = (actor, cursor);
-        todo!("core")
+        actor.require(Scope::UsageRead)?;
+        let (period_start, after) = match cursor {
+            Some(text) => {
+                let [start_ms, seq] = cursor::decode(text)?;
+                (DateTime::from_timestamp_millis(start_ms).ok_or_else(cursor::refused)?, Some(seq))
+            }
+            None => (period_at(self.tenant(actor).await?.period_anchor, self.clock.now()).start, None),
+        };
+        let mut lines = self.store.list_ledger(&actor.tenant_id, period_start, after, LEDGER_SLICE + 1).await?;
+        let more = lines.len() > LEDGER_SLICE as usize;
+        lines.truncate(LEDGER_SLICE as usize);
+        let next_cursor =
+            lines.last().filter(|_| more).map(|last| cursor::encode([period_start.timestamp_millis(), last.seq]));
+        Ok(Slice { rows: lines.into_iter().map(|line| line.row).collect(), next_cursor })
+    }
+
+    async fn tenant(&self, actor: &Actor) -> Result<Tenant> {
+        self.store.find_tenant(&actor.tenant_id).await?.ok_or_else(Error::not_found)
+    }
+}
+
+fn summarize(tenant_id: TenantId, plan: &Plan, counts: UsageCounts, period: Period) -> UsageSummary {
+    let near = |used, limit: Option<u32>| limit.is_some_and(|limit| reaches(used, limit, APPROACHING_PERCENT));
+    let scans_limit = plan.functional_scans;
+    let scans_used = counts.functional.min(scans_limit.unwrap_or(u32::MAX));
+    UsageSummary {
+        tenant_id,
+        plan_id: plan.id.clone(),
+        scans_used,
+        scans_limit,
+        scans_remaining: scans_limit.map(|limit| limit - scans_used),
+        security_scan_count: counts.security,
+        monthly_security_scan_quota: plan.security_scans,
+        approaching_limit: near(counts.functional, scans_limit) || near(counts.security, plan.security_scans),
+        period,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn summary_always_sums_up(used: u32, security: u32, limit: Option<u32>, security_limit: Option<u32>) {
+            let mut plan = PlanCatalogue::published().plans()[0].clone();
+            (plan.functional_scans, plan.security_scans) = (limit, security_limit);
+            let counts = UsageCounts { functional: used, security };
+            let period = period_at(None, DateTime::UNIX_EPOCH);
+            let summary = summarize(TenantId::from("t"), &plan, counts, period);
+            match (summary.scans_limit, summary.scans_remaining) {
+                (Some(limit), Some(remaining)) => prop_assert_eq!(summary.scans_used + remaining, limit),
+                (None, None) => prop_assert_eq!(summary.scans_used, used),
+                other => prop_assert!(false, "{:?}", other),
+            }
+            let over = |used: u32, limit: Option<u32>| limit.is_some_and(|l| l > 0 && f64::from(used) >= f64::from(l) * 0.8);
+            prop_assert_eq!(summary.approaching_limit, over(used, limit) || over(security, security_limit));
+        }
     }
 }
