@@ -6,6 +6,8 @@
 
 pub mod functional;
 pub mod security;
+pub(crate) mod shape;
+pub(crate) mod trace;
 
 use std::sync::OnceLock;
 

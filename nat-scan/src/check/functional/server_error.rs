@@ -1,7 +1,11 @@
 //! F001: a request makes the server fail.
 
+use crate::check::shape::error_cause;
 use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
-use crate::finding::Severity;
+use crate::classify::WireTruth;
+use crate::finding::{Confidence, Severity};
+use crate::generate::Intent;
+use crate::transport::Response;
 
 /// F001.
 pub(super) struct ServerError;
@@ -9,9 +13,9 @@ pub(super) struct ServerError;
 static INFO: CheckInfo = CheckInfo {
     id: "F001",
     title: "Server error",
-    description: "The server answered with a 5xx status: it failed, or it blames itself for a fault of the request.",
-    remediation: "Find the unhandled case in the server's log. Answer faulty requests with a 4xx status.",
-    cwe: &[],
+    description: "The server answered with a 5xx status: it failed, or it takes the blame for a fault of the request.",
+    remediation: "Find the unhandled case in the log of the server. Answer faulty requests with a 4xx status.",
+    cwe: &["CWE-755"],
     owasp: None,
 };
 
@@ -24,12 +28,48 @@ impl Check for ServerError {
         exchange.response().is_some()
     }
 
-    fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
-        match exchange.status() {
-            Some(status @ 500..) => {
-                vec![Suspicion::new(Severity::High, "", status.to_string(), format!("the answer is {status}"))]
-            }
-            _ => Vec::new(),
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+        let Some(response) = exchange.response().filter(|response| response.status >= 500) else { return Vec::new() };
+        // When valid requests fail too, faulty ones show nothing new.
+        let follows_from_baseline = cx.baseline_fails && exchange.truth != WireTruth::Positive;
+        if follows_from_baseline || is_excused(cx, exchange, response) {
+            return Vec::new();
         }
+        let cause = error_cause(exchange);
+        let kind = match exchange.truth {
+            WireTruth::Positive => "a valid request",
+            WireTruth::Negative { .. } => "a faulty request, which should get a 4xx status",
+            WireTruth::Ambiguous => "a request",
+        };
+        let about = exchange.case.as_ref().map(|case| format!(" ({})", case.label)).unwrap_or_default();
+        let explanation = format!("The server answered {} to {kind}{about}.", response.status);
+        let discriminant = format!("{}|{cause}", response.status);
+        let shared = if cause.is_empty() { discriminant.clone() } else { cause };
+        vec![
+            Suspicion::new(Severity::High, "", discriminant, explanation)
+                .confidence(Confidence::Confirmed)
+                .cause(format!("F001|{shared}")),
+        ]
     }
+}
+
+/// Answers that are no fault of the program: a method that it does not implement and nobody documented, an overload that
+/// it announces, a gateway in front of it.
+fn is_excused(cx: &Context<'_>, exchange: &Exchange, response: &Response) -> bool {
+    let undocumented_method = exchange.case.as_ref().is_some_and(|case| case.intent == Intent::UndocumentedMethod);
+    match response.status {
+        501 => undocumented_method,
+        503 if response.header("retry-after").is_some() => true,
+        502..=504 => is_from_gateway(cx, response),
+        _ => false,
+    }
+}
+
+fn is_from_gateway(cx: &Context<'_>, response: &Response) -> bool {
+    if response.header("via").is_some() {
+        return true;
+    }
+    let server = response.header("server");
+    let usual = cx.baseline.and_then(Exchange::response).map(|baseline| baseline.header("server"));
+    usual.is_some_and(|usual| usual != server)
 }

@@ -1,0 +1,63 @@
+//! F002: a request gets no proper answer.
+
+use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
+use crate::classify::WireTruth;
+use crate::finding::{Confidence, Severity};
+use crate::transport::TransportError;
+
+/// F002.
+pub(super) struct ConnectionFailure;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "F002",
+    title: "Connection failure",
+    description: "A request that reached the server got no complete HTTP answer: the handler crashed, hung, or writes broken HTTP.",
+    remediation: "Look for a crash, a hang or a wrong Content-Length in the handler of this operation.",
+    cwe: &["CWE-248"],
+    owasp: None,
+};
+
+impl Check for ConnectionFailure {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
+        !matches!(&exchange.result, Err(error) if !is_answer_fault(error))
+    }
+
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+        let Err(error) = &exchange.result else { return Vec::new() };
+        // A valid request that breaks the connection has no valid control of its own.
+        let proof = if exchange.truth == WireTruth::Positive { Proof::Repeat } else { Proof::RepeatWithControl };
+        if proof == Proof::RepeatWithControl && !cx.has_positive_control {
+            return Vec::new();
+        }
+        let severity = match error {
+            TransportError::Timeout(_) | TransportError::HeadTooLarge | TransportError::DecompressionBomb => {
+                Severity::Medium
+            }
+            _ => Severity::High,
+        };
+        let about = exchange.case.as_ref().map(|case| format!(" ({})", case.label)).unwrap_or_default();
+        vec![
+            Suspicion::new(severity, "", error.kind(), format!("The request{about} got no proper answer: {error}."))
+                .confidence(Confidence::Confirmed)
+                .proof(proof),
+        ]
+    }
+}
+
+/// Whether the server is at fault, rather than the way to it or the scan itself.
+fn is_answer_fault(error: &TransportError) -> bool {
+    matches!(
+        error,
+        TransportError::Reset
+            | TransportError::Empty
+            | TransportError::Incomplete
+            | TransportError::Malformed(_)
+            | TransportError::HeadTooLarge
+            | TransportError::DecompressionBomb
+            | TransportError::Timeout(_)
+    )
+}

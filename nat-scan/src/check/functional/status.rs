@@ -1,0 +1,58 @@
+//! F010: a status that the document does not list.
+
+use super::is_contractual;
+use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
+use crate::finding::{Confidence, Severity};
+use crate::spec::StatusPattern;
+
+/// F010.
+pub(super) struct UndocumentedStatus;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "F010",
+    title: "Undocumented status code",
+    description: "The answer has a status code that the document does not list for this operation.",
+    remediation: "Document the status code, or answer with a documented one.",
+    cwe: &[],
+    owasp: None,
+};
+
+impl Check for UndocumentedStatus {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool {
+        is_contractual(cx, exchange) && !cx.operation.responses.is_empty() && exchange.status().is_some_and(|s| s < 500)
+    }
+
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+        let Some(status) = exchange.status() else { return Vec::new() };
+        if cx.operation.response(status).is_some() {
+            return Vec::new();
+        }
+        let severity = match status {
+            200..=399 => Severity::Low,
+            status if CONVENTIONAL.contains(&status) => return Vec::new(),
+            _ => Severity::Info,
+        };
+        let documented: Vec<String> = cx.operation.responses.iter().map(|response| name(response.status)).collect();
+        let explanation = format!("The answer is {status}; documented are only {}.", documented.join(", "));
+        vec![
+            Suspicion::new(severity, format!("response {status}"), status.to_string(), explanation)
+                .confidence(Confidence::Confirmed)
+                .pointer(format!("{}/responses", cx.operation.pointer)),
+        ]
+    }
+}
+
+/// Client errors that every API may answer and few documents list.
+const CONVENTIONAL: [u16; 11] = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429];
+
+fn name(pattern: StatusPattern) -> String {
+    match pattern {
+        StatusPattern::Exact(status) => status.to_string(),
+        StatusPattern::Class(class) => format!("{class}XX"),
+        StatusPattern::Default => "default".to_owned(),
+    }
+}
