@@ -1,6 +1,12 @@
 //! Who the scan is to the target: credentials, and how they get onto a request.
 
+mod session;
+mod token;
+
 use secrecy::SecretString;
+
+pub use session::Session;
+pub use token::AuthError;
 
 /// Credentials as the user gives them (`auth` and `second_auth` of the contract).
 #[derive(Clone, Debug, Default)]

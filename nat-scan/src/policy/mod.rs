@@ -1,11 +1,24 @@
 //! Which addresses may be contacted. Decisions are pure functions with named outcomes; the address judged is the
 //! address dialled.
 
+mod address;
+mod name;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use url::Url;
+pub use ipnet::IpNet;
+use url::{Host, Url};
+
+pub use address::classify_address;
+
+/// A resolver that takes longer is as good as none.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Addresses of one name that are kept beside the first; all of them are judged.
+const MAX_FALLBACKS: usize = 3;
 
 /// Why an address is refused, or that it is not. The names appear as `reason` in `TARGET_NOT_ALLOWED`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,13 +62,6 @@ impl AddressClass {
     }
 }
 
-/// What an address is. IPv4 inside IPv6 (mapped, NAT64, 6to4) is judged as the IPv4 address.
-#[must_use]
-pub fn classify_address(address: IpAddr) -> AddressClass {
-    let _ = address;
-    todo!("net")
-}
-
 /// Turns names into addresses; a port, so that tests can rebind a name.
 #[async_trait]
 pub trait Resolve: Send + Sync {
@@ -66,6 +72,13 @@ pub trait Resolve: Send + Sync {
 /// The operating system's resolver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+}
 
 /// What may be scanned.
 #[derive(Clone)]
@@ -87,6 +100,8 @@ pub struct PinnedTarget {
     pub host: String,
     /// The address judged.
     pub address: SocketAddr,
+    /// Other addresses of the same name, judged too: dialled when nothing listens at the first (`localhost` has two).
+    pub fallbacks: Vec<SocketAddr>,
     /// Scheme is https.
     pub tls: bool,
 }
@@ -114,13 +129,118 @@ impl TargetPolicy {
     /// Judges without resolving names: literals (in every spelling that a resolver would accept, such as `0x7f.1`),
     /// `localhost`, metadata names. For a fast answer at acceptance.
     pub fn check_url(&self, url: &Url) -> Result<(), PolicyError> {
-        let _ = url;
-        todo!("net")
+        let host = checked_host(url)?;
+        let class = match host {
+            // The url crate has already turned every spelling of an IPv4 address into the address.
+            Host::Ipv4(v4) => return self.judge(url, IpAddr::V4(v4)),
+            Host::Ipv6(v6) => return self.judge(url, IpAddr::V6(v6)),
+            Host::Domain(domain) => name::classify_name(domain),
+        };
+        match class {
+            Some(class) if self.hosted => Err(not_allowed(url, class.as_str())),
+            _ => Ok(()),
+        }
     }
 
     /// Resolves once, judges *every* address, pins the first. Each redirect, spec and token URL passes here again.
+    ///
+    /// IPv4 comes first: development servers listen on `127.0.0.1` more often than on `::1`.
     pub async fn pin(&self, url: &Url) -> Result<PinnedTarget, PolicyError> {
-        let _ = url;
-        todo!("net")
+        self.check_url(url)?;
+        let port = url.port_or_known_default().unwrap_or(80);
+        let mut addresses = match checked_host(url)? {
+            Host::Ipv4(v4) => vec![SocketAddr::from((v4, port))],
+            Host::Ipv6(v6) => vec![SocketAddr::from((v6, port))],
+            Host::Domain(domain) => self.resolve(domain, port).await?,
+        };
+        for address in &addresses {
+            self.judge(url, address.ip())?;
+        }
+        addresses.sort_by_key(|address| address.is_ipv6());
+        let mut addresses = addresses.into_iter();
+        let address = addresses.next().ok_or_else(|| PolicyError::Unresolvable(host_text(url)))?;
+        Ok(PinnedTarget {
+            host: host_text(url),
+            tls: url.scheme() == "https",
+            url: stripped(url),
+            address,
+            fallbacks: addresses.take(MAX_FALLBACKS).collect(),
+        })
+    }
+
+    async fn resolve(&self, domain: &str, port: u16) -> Result<Vec<SocketAddr>, PolicyError> {
+        match tokio::time::timeout(RESOLVE_TIMEOUT, self.resolver.resolve(domain, port)).await {
+            // A resolver gives addresses; the port is the URL's, whatever the resolver says.
+            Ok(Ok(found)) => Ok(found.into_iter().map(|address| SocketAddr::new(address.ip(), port)).collect()),
+            Ok(Err(_)) | Err(_) => Err(PolicyError::Unresolvable(domain.to_owned())),
+        }
+    }
+
+    fn judge(&self, url: &Url, address: IpAddr) -> Result<(), PolicyError> {
+        let canonical = address::canonical(address);
+        if self.deny.iter().any(|network| network.contains(&address) || network.contains(&canonical)) {
+            return Err(not_allowed(url, "denied_network"));
+        }
+        match classify_address(address) {
+            AddressClass::Public => Ok(()),
+            class if self.hosted => Err(not_allowed(url, class.as_str())),
+            _ => Ok(()),
+        }
     }
 }
+
+impl PinnedTarget {
+    /// Scheme, host and port: `http://127.0.0.1:8080`; the port only when it is not the scheme's own.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// Host and, when it is not the scheme's own, port: the value of `Host`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.url.port().map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+    }
+
+    /// What the pinned address is.
+    #[must_use]
+    pub fn class(&self) -> AddressClass {
+        classify_address(self.address.ip())
+    }
+}
+
+fn checked_host(url: &Url) -> Result<Host<&str>, PolicyError> {
+    let invalid = |why: &str| PolicyError::InvalidUrl(why.to_owned());
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("the scheme is neither http nor https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("it holds credentials"));
+    }
+    if url.port() == Some(0) {
+        return Err(invalid("port 0 cannot be reached"));
+    }
+    match url.host() {
+        Some(Host::Domain(domain)) if domain.trim_matches('.').is_empty() => Err(invalid("it has no host")),
+        Some(host) => Ok(host),
+        None => Err(invalid("it has no host")),
+    }
+}
+
+fn not_allowed(url: &Url, reason: &'static str) -> PolicyError {
+    PolicyError::NotAllowed { host: host_text(url), reason }
+}
+
+fn host_text(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+fn stripped(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+#[cfg(test)]
+mod tests;

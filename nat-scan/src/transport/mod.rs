@@ -1,6 +1,13 @@
 //! Sending: a port, so that a scan runs over real HTTP or, embedded, over anything that answers.
 
+mod body;
+mod connection;
+mod decode;
+pub mod fetch;
+mod head;
 pub mod http;
+mod pace;
+mod tls;
 
 use std::time::Duration;
 
@@ -197,3 +204,6 @@ pub trait Transport: Send + Sync {
     /// Scheme, host and port, for `curl` lines and reports: `http://127.0.0.1:8080`.
     fn origin(&self) -> &str;
 }
+
+#[cfg(test)]
+mod tests;
