@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use nat_core::secret::SecretString;
+use async_trait::async_trait;
+use chrono::{DateTime, SubsecRound, Utc};
 use nat_core::{
-    Actor, Result,
+    Actor, Error, ErrorCode, Result, Scope,
     access::{ApiKeys, NewApiKey},
+    audit::AuditEntry,
     entropy::Entropy,
     plan::PlanCatalogue,
+    secret::{ExposeSecret, SecretString},
+    store::{CoreStore, CoreTx},
     tenant::Tenant,
     time::Clock,
 };
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::webhook::{inbox::StripeEvent, signature};
+
+mod sync;
 
 /// Ports and settings of [`Billing`].
 #[derive(Clone)]
@@ -33,7 +43,12 @@ pub struct BillingPorts {
 }
 
 /// The inbox port, beside nat-core's store.
-pub trait BillingStore: nat_core::store::CoreStore {}
+#[async_trait]
+pub trait BillingStore: CoreStore {
+    /// Records an event unless its id is known; false then. Waits for a parallel transaction with the same id. Written
+    /// in `tx`, one of this store, so that the event and its effect are durable together.
+    async fn record_event(&self, tx: &mut dyn CoreTx, event: &StripeEvent, received_at: DateTime<Utc>) -> Result<bool>;
+}
 
 /// Input of [`Billing::sync_tenant`], before validation.
 #[derive(Clone, Debug, Default)]
@@ -79,9 +94,11 @@ pub struct Checkout {
 /// The use cases of billing.
 #[derive(Clone)]
 pub struct Billing {
-    #[expect(dead_code, reason = "lands next")]
     ports: Arc<BillingPorts>,
 }
+
+/// Shorter sync keys could be guessed; they count as none.
+const MIN_SYNC_KEY_CHARS: usize = 32;
 
 impl Billing {
     /// The use cases over these ports.
@@ -93,37 +110,81 @@ impl Billing {
     /// 503 E7 when no sync key is set, then 401 unless `sync_key` is it (constant time). The wire calls it before it
     /// reads the body.
     pub fn authorize_sync(&self, sync_key: Option<&str>) -> Result<()> {
-        let _ = sync_key;
-        todo!("billing")
+        let wanted = self.ports.sync_key.as_ref().map(ExposeSecret::expose_secret);
+        let wanted =
+            wanted.filter(|key| key.chars().count() >= MIN_SYNC_KEY_CHARS).ok_or_else(Error::sync_not_configured)?;
+        // Digests have one length, so the comparison tells nothing about that of the key.
+        let shown = Sha256::digest(sync_key.unwrap_or_default());
+        if bool::from(Sha256::digest(wanted).ct_eq(&shown)) { Ok(()) } else { Err(Error::invalid_sync_key()) }
     }
 
     /// Registers a tenant: E9 for missing fields, 422 for a bad e-mail address, unknown plan or malformed id, E8 when
     /// the id is taken; exactly one of many parallel calls wins.
     pub async fn sync_tenant(&self, input: SyncTenant) -> Result<SyncedTenant> {
-        let _ = input;
-        todo!("billing")
+        let ports = &*self.ports;
+        // To the millisecond, so that what is answered now equals what is read later.
+        let now = ports.clock.now().trunc_subsecs(3);
+        let tenant = sync::validate(input, &ports.plans, now)?;
+        let mut tx = ports.store.begin().await?;
+        if !tx.insert_tenant(&tenant).await? {
+            return Err(Error::tenant_already_exists());
+        }
+        let key = ports.keys.issue_first(tx.as_mut(), &tenant).await?;
+        tx.append_audit(&AuditEntry {
+            tenant_id: tenant.id.clone(),
+            actor: "sync".to_owned(),
+            action: "tenant.created".into(),
+            subject: tenant.id.to_string(),
+            detail: json!({"plan": tenant.plan_id, "first_key": key.key.id}),
+            request_id: None,
+            at: now,
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(SyncedTenant { tenant, key })
     }
 
     /// Takes a webhook: verifies `signature` over the raw `payload`, then the JSON, then records the event id once.
+    /// An event that is known already is a success. 503 `BILLING_NOT_CONFIGURED` without a webhook secret.
     pub async fn accept_webhook(&self, payload: &[u8], signature: Option<&str>) -> Result<()> {
-        let _ = (payload, signature);
-        todo!("billing")
+        let ports = &*self.ports;
+        if ports.webhook_secrets.is_empty() {
+            return Err(not_configured());
+        }
+        let now = ports.clock.now();
+        signature::verify(payload, signature, &ports.webhook_secrets, now)?;
+        let event = StripeEvent::parse(payload)?;
+        let mut tx = ports.store.begin().await?;
+        // No event has an effect yet; whatever gets one writes it in this transaction, when the id is new.
+        let new = ports.store.record_event(tx.as_mut(), &event, now).await?;
+        tx.commit().await?;
+        tracing::info!(event = event.id, kind = event.kind, new, "stripe event");
+        Ok(())
     }
 
     /// 503 when payments are not configured; the wire calls it before it reads the body.
     pub fn require_gateway(&self) -> Result<()> {
-        todo!("billing")
+        Err(not_configured())
     }
 
     /// Starts a checkout. Scope `billing:write`. 503 `BILLING_NOT_CONFIGURED` for now.
     pub async fn checkout(&self, actor: &Actor, input: StartCheckout) -> Result<Checkout> {
-        let _ = (actor, input);
-        todo!("billing")
+        let _ = input;
+        actor.require(Scope::BillingWrite)?;
+        Err(not_configured())
     }
 
     /// A link to the customer portal. Scope `billing:write`. 503 `BILLING_NOT_CONFIGURED` for now.
     pub async fn portal(&self, actor: &Actor, return_url: Option<String>) -> Result<String> {
-        let _ = (actor, return_url);
-        todo!("billing")
+        let _ = return_url;
+        actor.require(Scope::BillingWrite)?;
+        Err(not_configured())
     }
+}
+
+fn not_configured() -> Error {
+    Error::new(
+        ErrorCode::BillingNotConfigured,
+        "Billing is not configured on this server. Set STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET to enable it.",
+    )
 }
