@@ -38,42 +38,43 @@ fn grammar(language: &'static str, frame: &str, headline: &str) -> Grammar {
     Grammar { language, frame: regex(frame), headline: regex(headline), newest_last: language == "Python" }
 }
 
+// The engine of these patterns is linear in the text, so that unbounded repetition is safe.
 static GRAMMARS: LazyLock<Vec<Grammar>> = LazyLock::new(|| {
     vec![
         grammar(
             "Python",
-            r#"File "(?P<file>[^"\n]{1,300})", line \d+, in (?P<function>[\w<>.]{1,100})"#,
+            r#"File "(?P<file>[^"\n]+)", line \d+, in (?P<function>[\w<>.]+)"#,
             r"Traceback \(most recent call last\)",
         ),
         grammar(
             "Java",
-            r"\bat (?P<function>[\w$.<>/]{3,200})\((?P<file>[\w$]{1,100}\.(?:java|kt|scala|groovy)):\d+\)",
+            r"\bat (?P<function>[\w$.<>/]+)\((?P<file>[\w$]+\.(?:java|kt|scala|groovy)):\d+\)",
             r"\b[a-z][\w.]*\.[A-Z]\w*(?:Exception|Error)\b",
         ),
         grammar(
             ".NET",
-            r"\bat (?P<function>[\w.<>`+\[\]]{3,200})\([^)\n]{0,300}\) in (?P<file>[^\n:]{0,3}[^\n:]{1,300}):line \d+",
+            r"\bat (?P<function>[\w.<>`+\[\]]+)\([^)\n]*\) in (?P<file>(?:[A-Z]:)?[^\n:]+):line \d+",
             r"\b[A-Z]\w*(?:\.\w+)+Exception\b",
         ),
         grammar(
             "JavaScript",
-            r"\bat (?:(?:async )?(?P<function>[\w$.<>\[\] ]{1,100}) \()?(?P<file>(?:file://|node:|[/\w@.-]|[A-Z]:\\)[^\s():]{0,300}\.?[cm]?[jt]s):\d+:\d+\)?",
+            r"\bat (?:(?:async )?(?P<function>[\w$.<>\[\] ]+) \()?(?P<file>(?:file://|node:|[/\w@.-]|[A-Z]:\\)[^\s():]*\.?[cm]?[jt]s):\d+:\d+\)?",
             r"\b(?:[A-Z]\w*)?Error: ",
         ),
-        grammar("Go", r"(?P<file>/[^\s:]{1,300}\.go):\d+(?: \+0x[0-9a-f]+)?", r"goroutine \d+ \[|panic: "),
+        grammar("Go", r"(?P<file>/[^\s:]+\.go):\d+(?: \+0x[0-9a-f]+)?", r"goroutine \d+ \[|panic: "),
         grammar(
             "PHP",
-            r"(?:#\d+ (?P<file>[^\s(]{1,300}\.php)\(\d+\): (?P<function>[\w\\:>-]{1,100}))|(?: in \S{1,300}\.php(?: on line |:)\d+)",
+            r"(?:#\d+ (?P<file>[^\s(]+\.php)\(\d+\): (?P<function>[\w\\:>-]+))|(?: in \S+\.php(?: on line |:)\d+)",
             r"(?:Fatal error|Warning|Notice|Parse error|Uncaught \w+)\b",
         ),
         grammar(
             "Ruby",
-            r"(?P<file>[\w./-]{1,300}\.rb):\d+:in [`'](?P<function>[^'`\n]{1,100})'",
+            r"(?P<file>[\w./-]+\.rb):\d+:in [`'](?P<function>[^'`\n]+)'",
             r"\b[A-Z]\w*(?:::\w+)*(?:Error|Exception)\b",
         ),
         grammar(
             "Rust",
-            r"(?:panicked at (?:'[^'\n]{0,300}', )?|^\s*at )(?P<file>[\w./-]{1,300}\.rs):\d+:\d+",
+            r"(?:panicked at (?:'[^'\n]*', )?|^\s*at )(?P<file>[\w./-]+\.rs):\d+:\d+",
             r"thread '[^'\n]*'(?: \(\d+\))? panicked|stack backtrace:",
         ),
     ]
@@ -88,7 +89,7 @@ static DATABASES: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
         ),
         (
             "SQLite",
-            r"sqlite3\.\w+Error|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|RANGE)|unrecognized token: |no such (?:column|table): |near .{1,60}: syntax error",
+            r"sqlite3\.\w+Error|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|RANGE)|unrecognized token: |no such (?:column|table): |near .+: syntax error",
         ),
         ("SQL Server", r"Unclosed quotation mark after|System\.Data\.SqlClient|Microsoft OLE DB Provider for SQL"),
         ("Oracle", r"\bORA-\d{5}\b|oracle\.jdbc\."),
@@ -102,7 +103,7 @@ static DATABASES: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
 
 static FILE_PATH: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:/(?:home|usr|var|opt|srv|app|root|etc|Users)/[\w./-]{1,200}|[A-Z]:\\[\w\\. -]{1,200})[/\\][\w-]{1,80}\.(?:py|rb|jsx?|tsx?|php|java|jar|go|rs|cs|dll|conf|ini|ya?ml|sqlite3?|db)\b",
+        r"(?:/(?:home|usr|var|opt|srv|app|root|etc|Users)/[\w./-]+|[A-Z]:\\[\w\\. -]+)[/\\][\w-]+\.(?:py|rb|jsx?|tsx?|php|java|jar|go|rs|cs|dll|conf|ini|ya?ml|sqlite3?|db)\b",
     )
     .expect("a constant pattern")
 });
@@ -166,7 +167,7 @@ fn readable(response: &Response, json: Option<&Value>) -> String {
     if response.media_type().is_none_or(|media| !media.contains("html")) {
         return text;
     }
-    static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<[^<>]{0,500}>").expect("a constant pattern"));
+    static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<[^<>]*>").expect("a constant pattern"));
     let text = TAG.replace_all(&text, "");
     text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">")
 }

@@ -9,6 +9,7 @@ mod redact;
 pub use builder::{FindingBuilder, Role, fingerprint};
 pub use cvss::{base_score, severity_of};
 pub use redact::Redactor;
+pub(crate) use redact::masked;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

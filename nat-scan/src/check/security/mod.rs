@@ -1,9 +1,115 @@
-//! Security checks: can the API be abused?
+//! Security checks: can the API be abused? Each brings a baseline, a probe and a negative control, repeats them, and
+//! keeps silent unless the probe shows the defect every time and the control never.
 
-use super::SecurityCheck;
+mod anonymous;
+mod cors;
+mod debug;
+mod detector;
+mod documented;
+mod exposure;
+mod headers;
+#[cfg(test)]
+mod tests;
+mod verbose;
+
+use super::{As, Exchange, SecurityCheck, SecurityContext};
+use crate::spec::{Location, Operation, SecurityScheme};
+use crate::transport::Request;
 
 /// Every security check.
 #[must_use]
 pub fn all() -> &'static [&'static dyn SecurityCheck] {
-    &[]
+    &[
+        &anonymous::AuthenticationIgnored,
+        &verbose::VerboseError,
+        &debug::DebugEndpoint,
+        &headers::SecurityHeaders,
+        &cors::Cors,
+        &exposure::ExcessiveData,
+    ]
+}
+
+fn is_success(exchange: &Exchange) -> bool {
+    exchange.status().is_some_and(|status| (200..300).contains(&status))
+}
+
+/// May be sent in this scan, and sent again without harm beyond what it did before.
+fn may_repeat(cx: &SecurityContext<'_>, method: &str) -> bool {
+    match method {
+        "GET" | "HEAD" | "OPTIONS" => true,
+        "DELETE" => false,
+        _ => !cx.safe_mode,
+    }
+}
+
+/// The rightful identity of this scan; the public when there is none.
+fn rightful(cx: &SecurityContext<'_>) -> As {
+    if cx.prober.has(As::Primary) { As::Primary } else { As::Anonymous }
+}
+
+/// The request as it was before credentials were put on it: the prober puts on what the probe needs.
+fn without_credentials(cx: &SecurityContext<'_>, request: &Request) -> Request {
+    let mut bare = request.clone();
+    bare.headers.retain(|(name, _)| !cx.report.redactor().is_credential_header(name));
+    for scheme in cx.api.security_schemes.values() {
+        let SecurityScheme::ApiKey { location, name } = scheme else { continue };
+        match location {
+            Location::Header => bare.headers.retain(|(header, _)| !header.eq_ignore_ascii_case(name)),
+            Location::Cookie => remove_cookie(&mut bare, name),
+            Location::Query => remove_query(&mut bare, name),
+            Location::Path => {}
+        }
+    }
+    bare
+}
+
+fn remove_cookie(request: &mut Request, name: &str) {
+    let Some(cookies) = request.header("cookie") else { return };
+    let cookies = String::from_utf8_lossy(cookies).into_owned();
+    let is_other = |pair: &&str| pair.split('=').next().map(str::trim) != Some(name);
+    let kept = cookies.split(';').map(str::trim).filter(is_other).collect::<Vec<_>>().join("; ");
+    request.headers.retain(|(header, _)| !header.eq_ignore_ascii_case("cookie"));
+    if !kept.is_empty() {
+        request.headers.push(("Cookie".to_owned(), kept.into_bytes()));
+    }
+}
+
+fn remove_query(request: &mut Request, name: &str) {
+    let Some((path, query)) = request.target.split_once('?') else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| pair.split('=').next() != Some(name)).collect();
+    request.target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
+}
+
+/// `security` names something, and no alternative of it is empty.
+fn is_declared_protected(operation: &Operation) -> bool {
+    !operation.security.is_empty() && operation.security.iter().all(|alternative| !alternative.is_empty())
+}
+
+/// Our own request says this already: an echo proves nothing.
+fn is_echo(request: &Request, text: &str) -> bool {
+    let target = percent_decoded(&request.target);
+    let body = request.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let escaped = serde_json::to_string(text).unwrap_or_default();
+    let in_headers = request.headers.iter().any(|(_, value)| String::from_utf8_lossy(value).contains(text));
+    target.contains(text) || body.contains(text) || body.contains(escaped.trim_matches('"')) || in_headers
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| bytes[at] == b'%') {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }

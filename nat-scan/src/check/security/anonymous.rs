@@ -1,0 +1,151 @@
+//! S-AUTH1: a protected operation answers without credentials, or to credentials that cannot be valid.
+
+use async_trait::async_trait;
+
+use super::{is_declared_protected, is_success, may_repeat, rightful, without_credentials};
+use crate::check::functional::grants_credentials;
+use crate::check::shape::{is_soft_error, leaves, skeleton};
+use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
+use crate::finding::{Confidence, Finding, Role, Severity};
+use crate::spec::Operation;
+use crate::transport::Request;
+
+/// S-AUTH1.
+pub(super) struct AuthenticationIgnored;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "S-AUTH1",
+    title: "Authentication is not enforced",
+    description: "An operation that should need credentials gives the same data without them, or to invalid ones.",
+    remediation: "Check credentials in one place before routing, and refuse by default. If the operation is meant to be public, say so in the document with `security: []`.",
+    cwe: &["CWE-306"],
+    owasp: Some("API2:2023"),
+};
+
+const READ: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N";
+const WRITE: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:N";
+
+/// Why an operation should be protected.
+enum Expectation {
+    Declared,
+    /// An operation beside it refuses anonymous requests.
+    Sibling(String),
+}
+
+#[async_trait]
+impl SecurityCheck for AuthenticationIgnored {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
+        let refusing = operations_that_refuse(cx).await;
+        let mut found = Vec::new();
+        for (operation, baseline) in cx.api.operations.iter().zip(cx.baselines) {
+            let Some(baseline) = baseline.as_ref().filter(|baseline| is_success(baseline)) else { continue };
+            if !may_repeat(cx, &operation.method) || grants_credentials(operation) {
+                continue;
+            }
+            if let Some(expectation) = expectation(cx, operation, &refusing) {
+                found.extend(probe(cx, operation, baseline, &expectation).await);
+            }
+        }
+        found
+    }
+}
+
+/// Without a word about security in the document, what neighbours do is the only hint: operations that answer 401 or 403
+/// to the public and 2xx to us.
+async fn operations_that_refuse<'a>(cx: &SecurityContext<'a>) -> Vec<&'a Operation> {
+    let silent = cx.api.security_schemes.is_empty() && cx.api.operations.iter().all(|one| one.security.is_empty());
+    let mut refusing = Vec::new();
+    if !silent || !cx.prober.has(As::Primary) {
+        return refusing;
+    }
+    for (operation, baseline) in cx.api.operations.iter().zip(cx.baselines) {
+        let Some(baseline) = baseline.as_ref().filter(|_| operation.method == "GET") else { continue };
+        let request = without_credentials(cx, &baseline.request);
+        let Some(answer) = cx.prober.send(Some(operation.index), request, As::Anonymous).await else { break };
+        if matches!(answer.status(), Some(401 | 403)) {
+            refusing.push(operation);
+        }
+    }
+    refusing
+}
+
+fn expectation(cx: &SecurityContext<'_>, operation: &Operation, refusing: &[&Operation]) -> Option<Expectation> {
+    if is_declared_protected(operation) {
+        return Some(Expectation::Declared);
+    }
+    // A guess is not worth a write.
+    if operation.method != "GET" || !cx.prober.has(As::Primary) {
+        return None;
+    }
+    let first = |operation: &Operation| operation.path.split('/').nth(1).map(str::to_owned);
+    let sibling = refusing.iter().find(|other| other.index != operation.index && first(other) == first(operation))?;
+    Some(Expectation::Sibling(sibling.endpoint()))
+}
+
+async fn probe(
+    cx: &SecurityContext<'_>,
+    operation: &Operation,
+    baseline: &Exchange,
+    expectation: &Expectation,
+) -> Option<Finding> {
+    let request = without_credentials(cx, &baseline.request);
+    for (who, discriminant, what) in
+        [(As::Anonymous, "anonymous", "without credentials"), (As::Garbage, "garbage", "to invalid credentials")]
+    {
+        if who == As::Garbage && !cx.prober.has(As::Garbage) {
+            continue;
+        }
+        let probe = cx.prober.send(Some(operation.index), request.clone(), who).await?;
+        if !gives_the_same(cx, baseline, &probe) {
+            continue;
+        }
+        // A place that does not exist must not give the same.
+        let control = cx.prober.send(None, beside(cx, &request), who).await?;
+        let repeat = cx.prober.send(Some(operation.index), request.clone(), who).await?;
+        if gives_the_same(cx, baseline, &control) || !gives_the_same(cx, baseline, &repeat) {
+            continue;
+        }
+        let why = match expectation {
+            Expectation::Declared => "The document requires credentials for it".to_owned(),
+            Expectation::Sibling(endpoint) => format!("{endpoint} beside it refuses such requests"),
+        };
+        let status = probe.status().unwrap_or_default();
+        let explanation = format!(
+            "{} answers {status} with the same data {what} as {}. {why}.",
+            operation.endpoint(),
+            if rightful(cx) == As::Primary { "to the rightful user" } else { "before" },
+        );
+        let suspicion = Suspicion::new(Severity::High, "", discriminant, explanation)
+            .confidence(Confidence::Confirmed)
+            .pointer(operation.pointer.clone());
+        let exchanges =
+            [(Role::Baseline, baseline), (Role::Probe, &probe), (Role::Control, &control), (Role::Repeat, &repeat)];
+        let finding = cx.report.build(&INFO, &suspicion, Some(operation), &exchanges);
+        return Some(finding.rated(if operation.is_unsafe() { WRITE } else { READ }));
+    }
+    None
+}
+
+fn beside(cx: &SecurityContext<'_>, request: &Request) -> Request {
+    let path = request.target.split('?').next().unwrap_or_default().trim_end_matches('/');
+    Request::new("GET", format!("{path}-{}", cx.prober.nonce()))
+}
+
+/// Success with the same shape and at least one value in common: something that is worth protecting.
+fn gives_the_same(cx: &SecurityContext<'_>, baseline: &Exchange, answer: &Exchange) -> bool {
+    let (Some(expected), Some(response)) = (baseline.response(), answer.response()) else { return false };
+    if !is_success(answer) || cx.prober.is_catch_all(response) || response.media_type() != expected.media_type() {
+        return false;
+    }
+    match (baseline.json(), answer.json()) {
+        (Some(one), Some(other)) => {
+            !is_soft_error(other) && skeleton(one) == skeleton(other) && !leaves(one).is_disjoint(&leaves(other))
+        }
+        (None, None) => !response.body.is_empty() && response.body == expected.body,
+        _ => false,
+    }
+}

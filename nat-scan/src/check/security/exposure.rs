@@ -1,0 +1,178 @@
+//! S-EDE: answers give away more than the document says, and what they give away is a secret.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::detector::{Kind, detect};
+use super::documented::{Described, Step, described};
+use super::{is_echo, is_success, may_repeat, rightful, without_credentials};
+use crate::check::functional::grants_credentials;
+use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
+use crate::finding::{Confidence, Finding, Role, Severity, masked};
+use crate::spec::Operation;
+
+/// S-EDE.
+pub(super) struct ExcessiveData;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "S-EDE",
+    title: "Answer exposes a secret",
+    description: "An answer holds a value that clients must not see, in a place that the document does not describe or describes as write-only. Usually the stored object is serialised as a whole.",
+    remediation: "Serialise a type of its own that holds only the documented fields.",
+    cwe: &["CWE-200", "CWE-213"],
+    owasp: Some("API3:2023"),
+};
+
+/// Places confirmed in one scan.
+const MAX_CONFIRMED: usize = 64;
+
+/// Nesting looked at.
+const MAX_DEPTH: usize = 32;
+
+/// A secret in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hit {
+    kind: Kind,
+    /// Without indices: `/users/[]/password`.
+    location: String,
+    value: String,
+    described: Described,
+}
+
+#[async_trait]
+impl SecurityCheck for ExcessiveData {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
+        let baselines = cx.baselines.iter().enumerate().filter_map(|(index, one)| one.as_ref().map(|one| (index, one)));
+        let traffic = cx.traffic.iter().map(|(index, exchange)| (*index, exchange));
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for (index, exchange) in baselines.chain(traffic) {
+            let Some(operation) = cx.api.operations.get(index).filter(|_| is_success(exchange)) else { continue };
+            for hit in hits(operation, exchange) {
+                if found.len() < MAX_CONFIRMED
+                    && may_repeat(cx, &exchange.request.method)
+                    && seen.insert((index, hit.location.clone(), hit.kind))
+                {
+                    found.extend(confirm(cx, operation, exchange, &hit).await);
+                }
+            }
+        }
+        found
+    }
+}
+
+fn hits(operation: &Operation, exchange: &Exchange) -> Vec<Hit> {
+    let Some(json) = exchange.json() else { return Vec::new() };
+    let mut hits = Vec::new();
+    walk(json, &mut Vec::new(), &mut |steps, name, value| {
+        let Some(kind) = detect(name, value) else { return };
+        let text = value.as_str().unwrap_or_default();
+        // Handing out tokens is the job of a login; what we sent ourselves is nobody's secret.
+        let expected = kind == Kind::Jwt && grants_credentials(operation);
+        let own = kind != Kind::Password && is_echo(&exchange.request, text);
+        let described = describe(operation, exchange, steps);
+        if expected || own || described == Described::Documented {
+            return;
+        }
+        let location: String = steps
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => format!("/{key}"),
+                Step::Item => "/[]".to_owned(),
+            })
+            .collect();
+        hits.push(Hit { kind, location, value: text.to_owned(), described });
+    });
+    hits
+}
+
+fn walk<'a>(value: &'a Value, steps: &mut Vec<Step>, visit: &mut dyn FnMut(&[Step], &str, &'a Value)) {
+    if steps.len() >= MAX_DEPTH {
+        return;
+    }
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                steps.push(Step::Key(key.clone()));
+                walk(member, steps, visit);
+                steps.pop();
+            }
+        }
+        Value::Array(items) => {
+            // The items of a list are alike.
+            for item in items.iter().take(100) {
+                steps.push(Step::Item);
+                walk(item, steps, visit);
+                steps.pop();
+            }
+        }
+        leaf => {
+            let name = steps.iter().rev().find_map(|step| match step {
+                Step::Key(key) => Some(key.clone()),
+                Step::Item => None,
+            });
+            visit(steps, &name.unwrap_or_default(), leaf);
+        }
+    }
+}
+
+/// What the document says about the place; nothing when it has no schema for this answer.
+fn describe(operation: &Operation, exchange: &Exchange, steps: &[Step]) -> Described {
+    let media_type = exchange.response().and_then(|response| response.media_type());
+    let spec = exchange.status().and_then(|status| operation.response(status));
+    let content = spec.map(|spec| spec.content.as_slice()).unwrap_or_default();
+    let exact = content.iter().find(|media| {
+        let essence = media.media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Some(essence) == media_type
+    });
+    let schema = exact.or(content.first()).and_then(|media| media.schema.as_ref());
+    schema.map_or(Described::Undocumented, |schema| described(schema, steps))
+}
+
+async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchange, hit: &Hit) -> Option<Finding> {
+    let shows = |exchange: &Exchange| {
+        let same = |again: &Hit| again.kind == hit.kind && again.location == hit.location;
+        is_success(exchange) && hits(operation, exchange).iter().any(same)
+    };
+    let request = without_credentials(cx, &seen.request);
+    let repeat = cx.prober.send(Some(operation.index), request.clone(), rightful(cx)).await?;
+    if !shows(&repeat) {
+        return None;
+    }
+    // Whether the public sees it too decides how bad it is.
+    let control = cx.prober.send(Some(operation.index), request, As::Anonymous).await?;
+    let is_public = shows(&control);
+    let place = match hit.described {
+        Described::WriteOnly => "The document marks the property as write-only",
+        _ => "The document does not describe this property",
+    };
+    let explanation = format!(
+        "The answer holds {} at '{}' ({}). {place}.{}",
+        hit.kind.words(),
+        hit.location,
+        masked(&hit.value),
+        if is_public { " It is given without credentials." } else { "" },
+    );
+    let suspicion =
+        Suspicion::new(Severity::Medium, format!("response {}", hit.location), hit.kind.name(), explanation)
+            .confidence(Confidence::Confirmed);
+    let mut values: Vec<String> = Vec::new();
+    for exchange in [seen, &repeat, &control] {
+        values.extend(hits(operation, exchange).into_iter().map(|hit| hit.value));
+    }
+    let report = cx.report.masking(values.iter().map(String::as_str));
+    let exchanges = [(Role::Probe, seen), (Role::Repeat, &repeat), (Role::Control, &control)];
+    let finding = report.build(&INFO, &suspicion, Some(operation), &exchanges);
+    Some(finding.rated(match (is_public, hit.kind.is_severe()) {
+        (true, true) => "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
+        (false, true) => "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N",
+        (true, false) => "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N",
+        (false, false) => "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N",
+    }))
+}

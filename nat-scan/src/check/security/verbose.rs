@@ -1,0 +1,90 @@
+//! S-ERR: errors that show the inside of the server.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::{is_echo, may_repeat, rightful, without_credentials};
+use crate::check::trace::{self, Leak};
+use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
+use crate::finding::{Confidence, Finding, Role, Severity};
+use crate::transport::Request;
+
+/// S-ERR.
+pub(super) struct VerboseError;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "S-ERR",
+    title: "Error message shows internals",
+    description: "An error answer holds a stack trace, a database error or paths of files. They tell an attacker what the server is made of and where to push.",
+    remediation: "Answer errors with a constant text and a request id; write the details to the log. Turn off debug mode.",
+    cwe: &["CWE-209"],
+    owasp: Some("API8:2023"),
+};
+
+const TRACE: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N";
+const PATH: &str = "CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:L/I:N/A:N";
+
+/// Places confirmed in one scan.
+const MAX_CONFIRMED: usize = 64;
+
+#[async_trait]
+impl SecurityCheck for VerboseError {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for (operation, exchange) in cx.traffic {
+            if found.len() >= MAX_CONFIRMED {
+                break;
+            }
+            if let Some(leak) = leak(exchange)
+                && may_repeat(cx, &exchange.request.method)
+                && seen.insert((*operation, leak.kind.clone(), leak.frame.clone()))
+            {
+                found.extend(confirm(cx, *operation, exchange, &leak).await);
+            }
+        }
+        found
+    }
+}
+
+/// An error answer that lets something slip that we did not say ourselves.
+fn leak(exchange: &Exchange) -> Option<Leak> {
+    let response = exchange.response().filter(|response| response.status >= 400)?;
+    trace::find(response, exchange.json()).filter(|leak| !is_echo(&exchange.request, &leak.quote))
+}
+
+async fn confirm(cx: &SecurityContext<'_>, index: usize, seen: &Exchange, leak: &Leak) -> Option<Finding> {
+    let operation = cx.api.operations.get(index)?;
+    let shows = |exchange: &Exchange| self::leak(exchange).is_some_and(|again| again.frame == leak.frame);
+    let who = rightful(cx);
+    let request = without_credentials(cx, &seen.request);
+    let baseline = cx.baselines.get(index).and_then(Option::as_ref);
+    let control_request = match baseline {
+        Some(baseline) if may_repeat(cx, &baseline.request.method) => without_credentials(cx, &baseline.request),
+        // Nothing valid to compare with: an unknown path, which any server answers with an error.
+        _ => Request::new("GET", format!("{}/{}", cx.prober.base_path(), cx.prober.nonce())),
+    };
+    let probe = cx.prober.send(Some(index), request.clone(), who).await?;
+    let control = cx.prober.send(Some(index), control_request, who).await?;
+    let repeat = cx.prober.send(Some(index), request, who).await?;
+    if !shows(&probe) || shows(&control) || !shows(&repeat) {
+        return None;
+    }
+    let explanation = format!(
+        "The error answer {} holds a {}: '{}'. The control request shows nothing of the kind.",
+        probe.status().unwrap_or_default(),
+        leak.kind,
+        leak.quote.chars().take(160).collect::<String>(),
+    );
+    let suspicion = Suspicion::new(Severity::Medium, "", format!("{}|{}", leak.kind, leak.frame), explanation)
+        .confidence(Confidence::Confirmed)
+        .cause(format!("S-ERR|{}", leak.frame));
+    let exchanges = [(Role::Probe, &probe), (Role::Control, &control), (Role::Repeat, &repeat)];
+    let finding = cx.report.build(&INFO, &suspicion, Some(operation), &exchanges);
+    Some(finding.rated(if leak.strong { TRACE } else { PATH }))
+}
