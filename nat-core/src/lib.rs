@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod actor;
+pub mod admission;
 pub mod audit;
 pub mod entropy;
 pub mod error;
