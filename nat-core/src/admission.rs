@@ -67,9 +67,33 @@ impl KeyMistake {
             Self::Refused => "copy the whole key, beginning with nat_pk_, and check that it was not rotated or revoked",
         }
     }
+
+    /// The value of `WWW-Authenticate`: the published 401 body cannot say what was wrong.
+    #[must_use]
+    pub fn challenge(self) -> String {
+        format!(r#"ApiKey realm="nat", header="X-API-Key", hint="{}""#, self.hint())
+    }
 }
 
 impl<'a> Presented<'a> {
+    /// Collects from the headers (names in lower case) and the query string of a request.
+    pub fn collect(headers: impl Iterator<Item = (&'a str, &'a [u8])>, query: Option<&str>) -> Self {
+        let names_key = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            text.contains("nat_pk_") || ["api_key=", "api-key=", "apikey="].iter().any(|name| text.contains(name))
+        };
+        let mut presented = Self { query: query.is_some_and(names_key), ..Self::default() };
+        for (name, value) in headers {
+            match name {
+                "x-api-key" => presented.api_keys.push(value),
+                "authorization" => presented.authorization = true,
+                "cookie" => presented.cookie |= std::str::from_utf8(value).is_ok_and(names_key),
+                _ => {}
+            }
+        }
+        presented
+    }
+
     /// The one key text that is worth looking up.
     pub fn key(&self) -> Result<&'a str, KeyMistake> {
         let raw = match self.api_keys.as_slice() {
@@ -147,9 +171,50 @@ impl Admission {
     }
 }
 
+/// What every tenant is told about its bucket: `RateLimit-Policy` and `RateLimit`, structured fields of
+/// draft-ietf-httpapi-ratelimit-headers-11. An unlimited plan has neither.
+#[must_use]
+pub fn rate_fields(rate: &RateDecision) -> Option<[(&'static str, String); 2]> {
+    let quota = rate.limit?;
+    let policy = format!(r#""tenant";q={quota};w=60"#);
+    let state = format!(r#""tenant";r={};t={}"#, rate.remaining, rate.reset_after_s);
+    Some([("ratelimit-policy", policy), ("ratelimit", state)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rate_fields_are_structured_fields() {
+        let mut rate =
+            RateDecision { allowed: true, limit: Some(30), remaining: 29, reset_after_s: 2, retry_after_s: 0 };
+        let [(_, policy), (_, state)] = rate_fields(&rate).expect("a limited plan");
+        assert_eq!((policy.as_str(), state.as_str()), (r#""tenant";q=30;w=60"#, r#""tenant";r=29;t=2"#));
+        rate.limit = None;
+        assert!(rate_fields(&rate).is_none());
+    }
+
+    #[test]
+    fn collect_sees_keys_in_wrong_places() {
+        let check = |query: &str, cookie: &str, expected: (bool, bool)| {
+            let headers = [("cookie", cookie.as_bytes()), ("accept", b"*/*")];
+            let presented = Presented::collect(headers.into_iter(), Some(query));
+            assert_eq!((presented.query, presented.cookie), expected, "{query} {cookie}");
+        };
+        check("api_key=1", "a=b", (true, false));
+        check("key=NAT_PK_1", "X-Api-Key=1", (true, true));
+        check("page=1", "session=1", (false, false));
+    }
+
+    #[test]
+    fn challenge_every_hint_keeps_the_quotes_balanced() {
+        use KeyMistake::*;
+        for mistake in [Absent, Authorization, Query, Cookie, Several, Empty, Whitespace, Quoted, Prefixed, Refused] {
+            let challenge = mistake.challenge();
+            assert!(challenge.is_ascii() && challenge.matches('"').count() == 6, "{challenge}");
+        }
+    }
 
     fn check(api_keys: &[&[u8]], elsewhere: (bool, bool, bool), expected: Result<&str, KeyMistake>) {
         let (authorization, query, cookie) = elsewhere;

