@@ -1,11 +1,23 @@
 //! The only place that knows OpenAPI 2.0, 3.0 and 3.1: any document becomes one internal [`Api`].
 
+mod document;
 pub mod ir;
+mod loader;
+mod operation;
+mod parse;
+mod v2;
+mod v3;
 
 pub use ir::*;
 
 use async_trait::async_trait;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use url::Url;
+
+use crate::schema::normalise::Dialect;
+use document::{Documents, Place};
+use loader::Loader;
 
 /// Why a document cannot be used at all. Smaller faults become [`Api::warnings`] and skip what they touch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +94,68 @@ pub async fn load(
     fetch: Option<&dyn FetchDocument>,
     limits: SpecLimits,
 ) -> Result<Api, SpecError> {
-    let _ = (bytes, base, fetch, limits);
-    todo!("spec")
+    let parsed = parse::parse(bytes, &limits)?;
+    let version = detect(&parsed.value)?;
+    let documents = Documents::load(parsed.value, base, fetch, bytes.len(), &limits).await;
+    let root = documents.root();
+    let dialect = match version {
+        SpecVersion::V2 => Dialect::Swagger2,
+        SpecVersion::V30 => Dialect::OpenApi30,
+        SpecVersion::V31 | SpecVersion::Inferred => Dialect::OpenApi31,
+    };
+    let mut loader = Loader::new(&documents, dialect);
+    for pointer in parsed.duplicates {
+        loader.warn_at(pointer, "the key is there twice; the last one counts".to_owned());
+    }
+    let (servers, security_schemes, mut operations) = if version == SpecVersion::V2 {
+        let schemes = v2::security_schemes(&mut loader);
+        let operations = operation::operations(&mut loader, &v2::Swagger2, &schemes);
+        (v2::servers(&root, base), schemes, operations)
+    } else {
+        let schemes = v3::security_schemes(&mut loader);
+        let operations = operation::operations(&mut loader, &v3::OpenApi3, &schemes);
+        (v3::servers(&mut loader), schemes, operations)
+    };
+    if operations.is_empty() {
+        return Err(SpecError::NoOperations);
+    }
+    let warnings = loader.finish(&mut operations);
+    Ok(Api {
+        title: info(&root, "title"),
+        version: info(&root, "version"),
+        spec_version: version,
+        servers,
+        operations,
+        security_schemes,
+        warnings,
+        digest: hex::encode(Sha256::digest(bytes)),
+    })
 }
+
+fn info(root: &Place<'_>, key: &str) -> String {
+    root.get("info").and_then(|info| info.text(key)).unwrap_or_default()
+}
+
+/// The version that the document states; numbers are tolerated, since YAML reads `3.1` as one.
+fn detect(root: &Value) -> Result<SpecVersion, SpecError> {
+    let refuse = |message: &str| Err(SpecError::NotOpenApi(message.to_owned()));
+    if !root.is_object() {
+        return refuse("the document is not an object");
+    }
+    let stated = |key: &str| match root.get(key)? {
+        Value::String(text) => Some(text.trim().chars().take(40).collect::<String>()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    match (stated("openapi"), stated("swagger")) {
+        (Some(version), _) if version == "3.0" || version.starts_with("3.0.") => Ok(SpecVersion::V30),
+        (Some(version), _) if version == "3" || version.starts_with("3.") => Ok(SpecVersion::V31),
+        (None, Some(version)) if version == "2" || version.starts_with("2.") => Ok(SpecVersion::V2),
+        (Some(version), _) => refuse(&format!("OpenAPI `{version}` is not known")),
+        (None, Some(version)) => refuse(&format!("Swagger `{version}` is not known; 2.0 is")),
+        (None, None) => refuse("it has neither `openapi` nor `swagger`"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
