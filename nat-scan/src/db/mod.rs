@@ -1,7 +1,10 @@
 //! The scan tables on nat-core's store.
 
+mod migration;
+pub(crate) mod scan;
+
 /// The migrations of this crate, for [`nat_core::db::SeaStore::open`].
 #[must_use]
 pub fn migrations() -> nat_core::db::Migrations {
-    Vec::new()
+    vec![Box::new(migration::Migration)]
 }

@@ -1,14 +1,24 @@
 //! Stored scans: accept, run, show, cancel, export. One method a use case.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod accept;
+mod execute;
+mod show;
+mod stored;
+mod sweep;
+mod validate;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use nat_core::page::{Page, PageRequest};
-use nat_core::{Actor, Result, ScanId, TenantId};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use nat_core::quota::QuotaKind;
+use nat_core::{ScanId, TenantId};
+use tokio_util::sync::CancellationToken;
 
-use crate::engine::{EnginePorts, Outcome, ScanFailure, ScanKind, Summary};
-use crate::report::Format;
+use crate::engine::{self, EnginePorts, EventSink, Outcome, ScanConfig, ScanFailure, ScanKind, Summary};
 
 /// `auth` of the contract, before validation. Absent members are `None`.
 #[derive(Clone, Debug, Default)]
@@ -149,70 +159,42 @@ pub struct ScansPorts {
     pub node: String,
 }
 
+/// The engine as the service calls it; tests put something else in its place.
+type Engine = Arc<dyn Fn(ScanConfig, EventSink, CancellationToken) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
 /// The use cases of stored scans.
 #[derive(Clone)]
 pub struct Scans {
-    #[expect(dead_code, reason = "lands next")]
     ports: Arc<ScansPorts>,
+    engine: Engine,
+    /// Scans that run in this process, to stop them without a round trip through the database.
+    running: Arc<Mutex<HashMap<ScanId, CancellationToken>>>,
+    /// Set when this process gives its scans back.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Scans {
     /// The use cases over these ports.
     #[must_use]
     pub fn new(ports: ScansPorts) -> Self {
-        Self { ports: Arc::new(ports) }
+        let engine_ports = ports.engine.clone();
+        let engine: Engine =
+            Arc::new(move |config, sink, cancel| engine::run(config, engine_ports.clone(), sink, cancel).boxed());
+        Self::with_engine(ports, engine)
     }
 
-    /// Accepts a scan. Scope `scans:write`. In this order: 422 (fields, then target policy), 403 (plan, then scope),
-    /// 429 `CONCURRENT_LIMIT`, 402; the unit is reserved, the row and the audit line written in one transaction, then
-    /// the job is pushed (a sweep repeats a push that failed).
-    pub async fn start(&self, actor: &Actor, kind: ScanKind, input: StartScan) -> Result<Scan> {
-        let _ = (actor, kind, input);
-        todo!("service")
-    }
-
-    /// One scan. Scope `scans:read`; another tenant's is a 404.
-    pub async fn get(&self, actor: &Actor, id: &ScanId) -> Result<Scan> {
-        let _ = (actor, id);
-        todo!("service")
-    }
-
-    /// A scan and its outcome. 409 `SCAN_NOT_FINISHED` while it runs. A cancelled or failed scan has what it got to.
-    pub async fn results(&self, actor: &Actor, id: &ScanId) -> Result<(Scan, Outcome)> {
-        let _ = (actor, id);
-        todo!("service")
-    }
-
-    /// Newest first.
-    pub async fn list(&self, actor: &Actor, filter: ScanFilter, page: PageRequest) -> Result<Page<Scan>> {
-        let _ = (actor, filter, page);
-        todo!("service")
-    }
-
-    /// Stops a scan, on whichever node it runs. 409 `SCAN_FINISHED` when it has ended. Scope `scans:write`.
-    pub async fn cancel(&self, actor: &Actor, id: &ScanId) -> Result<Scan> {
-        let _ = (actor, id);
-        todo!("service")
-    }
-
-    /// A report of an ended scan; an unknown format is a 422.
-    pub async fn export(&self, actor: &Actor, id: &ScanId, format: Option<&str>) -> Result<Export> {
-        let _ = (actor, id, format, Format::Json);
-        todo!("service")
-    }
-
-    /// Executes one job: claims the row by a lease (a second delivery is a no-op), runs the engine, stores progress,
-    /// commits quota at the first request, writes the end and the ledger in one transaction.
-    pub async fn execute(&self, id: ScanId) {
-        let _ = id;
-        todo!("service")
-    }
-
-    /// Repairs: re-pushes queued scans that have no job, re-queues scans whose lease has run out (three attempts, then
-    /// `failed` with `ENGINE_ERROR` and a refund), ends scans without progress for 30 minutes as `TIMED_OUT`.
-    /// With `own_node_restarted` also takes back leases of this node's former process. Returns how many it touched.
-    pub async fn sweep(&self, own_node_restarted: bool) -> Result<u64> {
-        let _ = own_node_restarted;
-        todo!("service")
+    fn with_engine(ports: ScansPorts, engine: Engine) -> Self {
+        Self { ports: Arc::new(ports), engine, running: Arc::default(), stopping: Arc::default() }
     }
 }
+
+/// The quota that a scan counts against; its name is also the scan's kind on the wire and in the table.
+const fn quota_kind(kind: ScanKind) -> QuotaKind {
+    match kind {
+        ScanKind::Functional => QuotaKind::Functional,
+        ScanKind::Security => QuotaKind::Security,
+    }
+}
+
+#[cfg(test)]
+mod tests;
