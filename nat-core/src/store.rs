@@ -19,6 +19,9 @@ use crate::{
     usage::UsageAlert,
 };
 
+/// Keys that one list shows.
+pub const MAX_LISTED_KEYS: u64 = 1_000;
+
 /// A key row. `key` is what lists show; the rest never leaves the domain.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredKey {
@@ -108,7 +111,8 @@ pub trait CoreStore: Send + Sync {
     /// The key of that public id, dead or alive, and its tenant, in one statement.
     async fn find_key_for_auth(&self, key_id: &KeyId) -> Result<Option<(StoredKey, Tenant)>>;
 
-    /// The tenant's keys, dead ones included, oldest first.
+    /// The tenant's keys, oldest first. Dead ones are included; of more than [`MAX_LISTED_KEYS`] the oldest revoked ones
+    /// are left out first.
     async fn list_keys(&self, tenant_id: &TenantId) -> Result<Vec<ApiKey>>;
 
     /// Writes last uses; a later instant that is stored already stays, unknown ids are skipped.

@@ -31,6 +31,8 @@ use crate::{
 mod notes;
 mod text;
 
+pub use text::hint;
+
 /// A key as lists show it: no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

@@ -37,6 +37,30 @@ pub(super) fn parse(text: &str) -> Option<Presented> {
     Some(Presented { id: KeyId::from(id), hash: hash_of(text) })
 }
 
+/// The mistake that the shape of a refused text shows, for people; `None` when the shape is right. It looks at nothing
+/// but the text, so it tells nobody whether a key exists, and it never repeats a part of the text.
+#[must_use]
+pub fn hint(text: &str) -> Option<&'static str> {
+    let odd_space = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+    if text.is_empty() {
+        Some("send the API key in the header X-API-Key")
+    } else if text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        Some("send the key alone, without 'Bearer'")
+    } else if text.starts_with(['"', '\'']) {
+        Some("send the key without quotes")
+    } else if text.contains(odd_space) {
+        Some("the key has white space in it or around it")
+    } else if !text.starts_with(PREFIX) {
+        Some("a key starts with nat_pk_")
+    } else if text.len() != TEXT_LEN {
+        Some("the key is incomplete or too long; copy all 51 characters")
+    } else if parse(text).is_none() {
+        Some("the key has a typing error")
+    } else {
+        None
+    }
+}
+
 /// A new key: public id, text, hash.
 pub(super) fn generate(entropy: &dyn Entropy) -> (KeyId, SecretString, SecretHash) {
     let id = random_base62(ID_LEN, entropy);
@@ -92,6 +116,26 @@ mod tests {
         assert_eq!((&presented.id, presented.hash), (&id, hash));
         assert!(text.starts_with(&format!("nat_pk_{id}_")));
         assert_ne!(generate(&entropy).0, id);
+    }
+
+    #[test]
+    fn hint_names_the_mistake_and_never_the_key() {
+        let (_, text, _) = generate(&SeededEntropy::new(3));
+        let text = text.expose_secret();
+        assert_eq!(hint(text), None);
+        for (wrong, word) in [
+            (String::new(), "X-API-Key"),
+            (format!("Bearer {text}"), "Bearer"),
+            (format!("\"{text}\""), "quotes"),
+            (format!("{text}\u{a0}"), "white space"),
+            (format!("\u{feff}{text}"), "white space"),
+            (text.replace("nat_", "NAT_"), "nat_pk_"),
+            (text[..50].to_owned(), "incomplete"),
+            (text[..50].to_owned() + "-", "typing error"),
+        ] {
+            let hint = hint(&wrong).unwrap_or_default();
+            assert!(hint.contains(word) && !hint.contains(&text[17..]), "{wrong}: {hint}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -13,7 +13,7 @@ use crate::access::ApiKey;
 use crate::audit::AuditEntry;
 use crate::page::{Page, PageRequest};
 use crate::quota::{LedgerEntry, QuotaKind};
-use crate::store::{CoreStore, CoreTx, Numbered, StoredKey, UsageCounts};
+use crate::store::{CoreStore, CoreTx, MAX_LISTED_KEYS, Numbered, StoredKey, UsageCounts};
 use crate::tenant::Tenant;
 use crate::usage::UsageAlert;
 use crate::{KeyId, Result, TenantId};
@@ -47,12 +47,16 @@ impl CoreStore for SeaStore {
     async fn list_keys(&self, tenant_id: &TenantId) -> Result<Vec<ApiKey>> {
         let rows = api_key::Entity::find()
             .filter(api_key::Column::TenantId.eq(tenant_id.as_str()))
-            .order_by_asc(api_key::Column::CreatedAt)
-            .order_by_asc(api_key::Column::Id)
+            .order_by(api_key::Column::RevokedAt.is_null(), Order::Desc)
+            .order_by_desc(api_key::Column::CreatedAt)
+            .order_by_desc(api_key::Column::Id)
+            .limit(MAX_LISTED_KEYS)
             .all(&self.read)
             .await
             .map_err(database_error)?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let mut keys: Vec<ApiKey> = rows.into_iter().map(Into::into).collect();
+        keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(keys)
     }
 
     async fn touch_keys(&self, uses: &[(KeyId, DateTime<Utc>)]) -> Result<()> {

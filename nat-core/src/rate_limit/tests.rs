@@ -109,6 +109,17 @@ fn full_table_never_frees_a_debt() {
     assert_eq!(f.limiter.state.lock().unwrap().buckets.len(), 1, "idle buckets went");
 }
 
+#[test]
+fn threads_share_one_burst() {
+    let f = fixture(30, 10);
+    let passed = &|| (0..20).filter(|_| f.passes("a")).count();
+    let total: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(passed)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(total, 30);
+}
+
 proptest! {
     #[test]
     fn gcra_agrees_with_governor(

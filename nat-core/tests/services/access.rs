@@ -4,7 +4,7 @@ use nat_core::{
     access::{CreateApiKey, NewApiKey},
     db::testing::on_every_database,
     secret::{ExposeSecret, SecretString},
-    store::CoreStore,
+    store::{CoreStore, StoredKey},
 };
 
 use crate::world::{World, code, with_scopes};
@@ -249,6 +249,29 @@ async fn another_tenants_key_does_not_exist() {
         assert!(w.authenticates(&key).await);
         assert_eq!(w.keys.list(&a).await.unwrap(), std::slice::from_ref(&key.key));
         assert_eq!(w.keys.list(&b).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn list_is_limited_and_drops_revoked_keys_first() {
+    on_every_database(Vec::new, async |db| {
+        let w = World::new(&db.store);
+        let (actor, first) = w.tenant("acme", "free").await;
+        let mut tx = w.store.begin().await.unwrap();
+        for n in 0..1_001_u32 {
+            let mut key = first.key.clone();
+            key.id = KeyId::new(format!("k{n:09}"));
+            key.created_at += TimeDelta::seconds(i64::from(n) + 1);
+            key.revoked_at = Some(key.created_at);
+            let tenant_id = actor.tenant_id.clone();
+            let stored = StoredKey { tenant_id, key, secret_hash: [0; 32], rotated_at: None, version: 0 };
+            assert!(tx.insert_key(&stored).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        let keys = w.keys.list(&actor).await.unwrap();
+        assert_eq!((keys.len(), &keys[0]), (1_000, &first.key), "the key that works stays, and is the oldest");
+        assert_eq!((keys[1].id.as_str(), keys[999].id.as_str()), ("k000000002", "k000001000"));
     })
     .await;
 }
