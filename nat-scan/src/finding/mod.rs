@@ -5,6 +5,8 @@ mod curl;
 mod cvss;
 mod evidence;
 mod redact;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{FindingBuilder, Role, fingerprint};
 pub use cvss::{base_score, severity_of};
