@@ -61,6 +61,18 @@ pub enum Confidence {
     Tentative,
 }
 
+impl Confidence {
+    /// Lower-case name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Firm => "firm",
+            Self::Tentative => "tentative",
+        }
+    }
+}
+
 /// A CVSS 3.1 rating.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cvss {

@@ -29,7 +29,7 @@ enum Method {
         garbage: SecretString,
         secrets: Vec<SecretString>,
     },
-    OAuth2(TokenSource),
+    OAuth2(Box<TokenSource>),
 }
 
 /// Shows what kind of identity it is and nothing of its secrets.
@@ -61,7 +61,7 @@ impl Session {
                 static_header(name, text, vec![value, last.into()])
             }
             Credentials::Basic { username, password } => basic(&username, password),
-            Credentials::OAuth2(grant) => Method::OAuth2(TokenSource::new(*grant, fetcher)),
+            Credentials::OAuth2(grant) => Method::OAuth2(Box::new(TokenSource::new(*grant, fetcher))),
         };
         Self { method }
     }

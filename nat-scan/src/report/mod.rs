@@ -1,6 +1,25 @@
 //! Writers: JSON, SARIF 2.1.0, JUnit, HTML, Markdown, CSV. Each consumes an [`Outcome`] and nothing else.
 
+mod csv;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod sarif;
+mod terminal;
+mod text;
+mod view;
+
 use crate::engine::Outcome;
+
+pub use terminal::terminal;
+
+/// Name of the tool in reports.
+const TOOL: &str = "NAT";
+/// Its version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Its home.
+const HOME: &str = "https://nat-testing.io";
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +88,18 @@ impl Format {
     }
 }
 
-/// Writes the report; `id` names the scan in it.
+/// Writes the report; `id` names the scan in it. Its size is bounded by the outcome's.
 #[must_use]
 pub fn write(outcome: &Outcome, id: &str, format: Format) -> Vec<u8> {
-    let _ = (outcome, id, format);
-    todo!("report")
+    match format {
+        Format::Json => json::write(outcome, id),
+        Format::Sarif => sarif::write(outcome, id),
+        Format::Junit => junit::write(outcome, id),
+        Format::Html => html::write(outcome, id).into_bytes(),
+        Format::Markdown => markdown::write(outcome, id).into_bytes(),
+        Format::Csv => csv::write(outcome, id),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ pub struct HttpTransport {
     /// The header lines that are the same in every request.
     constant_head: Vec<u8>,
     /// Last in, first out: the connection used last is the least likely to be stale, and its buffers are warm.
-    idle: Mutex<Vec<Box<Connection>>>,
+    idle: Mutex<Vec<Connection>>,
 }
 
 impl HttpTransport {
@@ -86,7 +86,7 @@ impl HttpTransport {
     }
 
     /// An idle connection that is still open and silent. Stale ones are dropped on the way.
-    fn take_idle(&self) -> Option<Box<Connection>> {
+    fn take_idle(&self) -> Option<Connection> {
         loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if connection.is_idle() {
@@ -95,21 +95,21 @@ impl HttpTransport {
         }
     }
 
-    fn keep(&self, connection: Box<Connection>) {
+    fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(connection);
         }
     }
 
-    fn finish(&self, connection: Box<Connection>, answer: Answer) -> Response {
+    fn finish(&self, connection: Connection, answer: Answer) -> Response {
         if answer.reusable {
             self.keep(connection);
         }
         answer.response
     }
 
-    async fn dial(&self, pace: &Pace) -> Result<Box<Connection>, TransportError> {
+    async fn dial(&self, pace: &Pace) -> Result<Connection, TransportError> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut failure = None;
         for step in 0..self.addresses.len() {
@@ -117,7 +117,7 @@ impl HttpTransport {
             match self.dial_address(self.addresses[index], pace).await {
                 Ok(stream) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return Ok(Box::new(Connection::new(stream)));
+                    return Ok(Connection::new(stream));
                 }
                 // Only "nothing listens there" is a reason to try the next address.
                 Err(error @ TransportError::Connect(_)) => failure = failure.or(Some(error)),
