@@ -1,7 +1,5 @@
 //! The summary that a person reads after a scan, at any width, with or without colour.
 
-use std::fmt::Write as _;
-
 use crate::engine::Outcome;
 use crate::finding::Severity;
 
@@ -191,11 +189,11 @@ impl Page {
             size(outcome.bytes_received),
             view::seconds(outcome)
         );
-        self.line(&format!("  budget    {used}"));
-        self.line(&format!("  verdicts  {verdicts}"));
-        self.line(&format!("  repeat    --seed {}", outcome.seed));
+        self.wrapped("  budget    ", &used, None);
+        self.wrapped("  verdicts  ", &verdicts, None);
+        self.wrapped("  repeat    ", &format!("--seed {}", outcome.seed), None);
         if !outcome.plan_hash.is_empty() {
-            self.line(&format!("  plan      {}", one_line(&outcome.plan_hash)));
+            self.wrapped("  plan      ", &one_line(&outcome.plan_hash), None);
         }
         let worst = view::counts(outcome).find(|(_, number)| *number > 0).map(|(severity, _)| severity);
         let style = worst.map_or(GREEN, tone);
@@ -204,9 +202,8 @@ impl Page {
         } else {
             format!("{}: {}", count(outcome.findings.len(), "finding"), view::severities(outcome))
         };
-        let mut line = String::new();
-        let _ = write!(line, "\n{}", self.paint(style, &closing));
-        self.line(&line);
+        self.line("");
+        self.wrapped("", &closing, Some(style));
     }
 }
 
