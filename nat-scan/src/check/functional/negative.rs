@@ -46,8 +46,11 @@ impl Check for NegativeAccepted {
 
 /// Missing parts, other methods and broken bytes have checks of their own.
 fn is_ours(exchange: &Exchange) -> bool {
-    let intent = exchange.case.as_ref().map(|case| &case.intent);
-    matches!(intent, Some(Intent::Positive | Intent::Negative { .. }))
+    match exchange.case.as_ref().map(|case| &case.intent) {
+        Some(Intent::Positive) => true,
+        Some(Intent::Negative { keyword, .. }) => keyword != "required",
+        _ => false,
+    }
 }
 
 /// Slot and keyword: what the case was meant to break if the bytes show it, else the first thing that is broken.

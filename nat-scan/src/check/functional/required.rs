@@ -28,15 +28,12 @@ impl Check for MissingRequired {
     }
 
     fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool {
-        let is_ours = matches!(exchange.case.as_ref().map(|case| &case.intent), Some(Intent::MissingRequired { .. }));
-        let judged = is_ours && matches!(exchange.truth, WireTruth::Negative { .. });
+        let judged = left_out(exchange).is_some() && matches!(exchange.truth, WireTruth::Negative { .. });
         judged && is_contractual(cx, exchange) && cx.has_positive_control && exchange.response().is_some()
     }
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
-        let Some(Intent::MissingRequired { slot }) = exchange.case.as_ref().map(|case| &case.intent) else {
-            return Vec::new();
-        };
+        let Some(slot) = left_out(exchange) else { return Vec::new() };
         if !is_accepted(exchange) || has_default(cx.operation, slot) {
             return Vec::new();
         }
@@ -44,6 +41,15 @@ impl Check for MissingRequired {
         let status = exchange.status().unwrap_or_default();
         let explanation = format!("The required {location} was left out and the answer is still {status}.");
         vec![Suspicion::new(Severity::Medium, location, "required", explanation).proof(Proof::RepeatWithControl)]
+    }
+}
+
+/// A whole parameter or body, or a member of the body.
+fn left_out(exchange: &Exchange) -> Option<&Slot> {
+    match &exchange.case.as_ref()?.intent {
+        Intent::MissingRequired { slot } => Some(slot),
+        Intent::Negative { slot, keyword } if keyword == "required" => Some(slot),
+        _ => None,
     }
 }
 
