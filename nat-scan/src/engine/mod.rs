@@ -1,7 +1,33 @@
 //! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
 
+mod budget;
+mod contain;
+mod crawl;
+mod discover;
+mod docket;
 pub mod event;
+mod execute;
+mod fingerprint;
+mod identities;
+mod judge;
+mod line;
+mod narrate;
 pub mod outcome;
+mod pace;
+mod plan;
+mod prepare;
+mod probe;
+mod prove;
+mod run;
+mod scope;
+mod scout;
+mod session;
+mod tally;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +130,6 @@ pub struct EnginePorts {
 /// Runs a scan to its end. Always returns an outcome, cancelled and failed scans included; all it allocates is bounded
 /// by the configuration. Events go to `sink` in order.
 pub async fn run(config: ScanConfig, ports: EnginePorts, sink: EventSink, cancel: CancellationToken) -> Outcome {
-    let _ = (config, ports, sink, cancel);
-    todo!("engine")
+    let equipment = run::Equipment::of(config.kind);
+    run::run(config, ports, sink, cancel, equipment).await
 }

@@ -134,6 +134,13 @@ impl TokenSource {
     }
 
     async fn post(&self, secret_in_header: bool) -> Result<Response, AuthError> {
+        let (headers, form) = self.form(secret_in_header);
+        let answer = self.fetcher.post_form(&self.grant.token_url, &headers, form, MAX_TOKEN_BYTES).await;
+        answer.map_err(|error| AuthError(error.to_string()))
+    }
+
+    /// Headers and body. Apart from the sending: the serialiser may not live across an await.
+    fn form(&self, secret_in_header: bool) -> (Vec<(String, Vec<u8>)>, String) {
         let grant = &self.grant;
         let secret = grant.client_secret.as_ref().map(ExposeSecret::expose_secret);
         let mut headers = vec![("Accept".to_owned(), b"application/json".to_vec())];
@@ -166,9 +173,7 @@ impl TokenSource {
                 }
             }
         }
-        let form = form.finish();
-        let answer = self.fetcher.post_form(&grant.token_url, &headers, form, MAX_TOKEN_BYTES).await;
-        answer.map_err(|error| AuthError(error.to_string()))
+        (headers, form.finish())
     }
 }
 

@@ -149,10 +149,6 @@ impl Scans {
         let token = CancellationToken::new();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), token.clone());
         let _registered = Registered { scans: self, id };
-        if self.stopping.load(Ordering::SeqCst) {
-            // The stop fell between the first look at it and the token that it would have cancelled.
-            token.cancel();
-        }
         let input = scan::read_input(&ports.store.read, id).await?;
         let observed = Arc::new(Observed::default());
         let (attempt, secrets) = match self.prepare(&claimed.row, input) {
@@ -259,8 +255,8 @@ impl Scans {
             return Ok(());
         }
         match row.status.as_str() {
-            // The tenant or the sweep was faster: the row has ended, what we got to is added.
-            scan::CANCELLED | scan::FAILED => attach(&tx, id, ended, observed.progress()).await?,
+            // The tenant was faster: the row has ended, what we got to is added.
+            scan::CANCELLED => attach(&tx, id, ended, observed.progress()).await?,
             scan::RUNNING => {
                 let interrupted = ended.is_none_or(|ended| ended.outcome.cancelled);
                 if self.stopping.load(Ordering::SeqCst) && interrupted {

@@ -26,9 +26,8 @@ impl Scans {
         let now = self.ports.clock.now();
         let mut touched = 0;
         touched += self.end_stuck(now).await?;
-        // In this order: what is taken back is pushed then and there, once.
-        touched += self.push_again(now, own_node_restarted).await?;
         touched += self.take_back(now, own_node_restarted).await?;
+        touched += self.push_again(now, own_node_restarted).await?;
         Ok(touched)
     }
 

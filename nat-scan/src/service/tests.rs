@@ -109,17 +109,13 @@ impl World {
     }
 
     fn node(&self, name: &str, engine: Engine) -> Scans {
-        self.node_over(name, engine, self.jobs.clone())
-    }
-
-    fn node_over(&self, name: &str, engine: Engine, jobs: Arc<dyn JobQueue>) -> Scans {
         let policy = TargetPolicy { hosted: true, deny: Vec::new(), resolver: Arc::new(Nowhere) };
         let now = Arc::new(Stopped(self.clock.clone()));
         Scans::with_engine(
             ScansPorts {
                 store: self.store.clone(),
                 plans: Arc::new(PlanCatalogue::parse(PLANS).unwrap()),
-                jobs,
+                jobs: self.jobs.clone(),
                 vault: Arc::new(Vault::new([3; 32])),
                 clock: self.clock.clone(),
                 entropy: Arc::new(SeededEntropy::new(name.bytes().map(u64::from).sum())),
@@ -352,55 +348,6 @@ async fn restarted_node_takes_its_leases_back_at_once() {
         assert_eq!(status(&after, "acme", &id).await, ScanStatus::Completed);
     })
     .await;
-}
-
-/// The whole path with the durable queue: a process dies in the middle of many scans, its successor ends them all.
-#[tokio::test]
-async fn successor_of_a_killed_process_ends_every_scan() {
-    const SCANS: usize = 7;
-    on_every_database(migrations, async |db| {
-        let world = World::new(&db).await;
-        // The first four run when the process dies, the rest waits in the queue.
-        let begun = Arc::new(Notify::new());
-        let dying = world.node_over("n1", endless(begun.clone()), Arc::new(db.store.job_queue()));
-        for _ in 0..SCANS {
-            start(&dying, "acme").await;
-        }
-        {
-            let queue = db.store.job_queue();
-            let work = queue.work(4, handler(&dying), CancellationToken::new());
-            let four_run = async { while world.ledger("acme").await.len() < SCANS + 4 {} };
-            tokio::select! {
-                _ = work => panic!("it works until it is dropped"),
-                () = four_run => {}
-            }
-        }
-        let queue = Arc::new(db.store.job_queue());
-        let successor = world.node_over("n1", quick(), queue.clone());
-        assert_eq!(successor.sweep(true).await.unwrap(), SCANS as u64, "three pushed again, four taken back");
-        let stop = CancellationToken::new();
-        let page = PageRequest::new(None, None).unwrap();
-        let all_ended = async {
-            let completed = ScanFilter { status: Some("completed".to_owned()), kind: None };
-            let reader = actor("acme");
-            while successor.list(&reader, completed.clone(), page).await.unwrap().total < SCANS as u64 {}
-            stop.cancel();
-        };
-        let (worked, ()) = tokio::join!(queue.work(4, handler(&successor), stop.clone()), all_ended);
-        worked.unwrap();
-        let ledger = world.ledger("acme").await;
-        let committed = ledger.iter().filter(|reason| **reason == LedgerReason::Committed).count();
-        assert_eq!((ledger.len(), committed), (2 * SCANS, SCANS), "{ledger:?}");
-    })
-    .await;
-}
-
-fn handler(scans: &Scans) -> JobHandler {
-    let scans = scans.clone();
-    Arc::new(move |id| {
-        let scans = scans.clone();
-        async move { scans.execute(id).await }.boxed()
-    })
 }
 
 #[tokio::test]

@@ -1,0 +1,112 @@
+//! Suspicions that wait for their proof, in plan order, bounded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::check::{Exchange, Suspicion};
+
+/// Proofs tried for one defect.
+const MAX_TRIES: usize = 3;
+/// Different defects that a scan keeps apart; a hostile target could invent more.
+const MAX_KEYS: usize = 5_000;
+/// Waiting suspicions beyond which no further case is sent.
+const MAX_WAITING: usize = 256;
+
+/// What makes two suspicions the same defect: check, operation (none: the whole API), location, discriminant.
+pub(super) type Key = (usize, Option<usize>, String, String);
+
+/// A suspicion with what raised it.
+pub(super) struct Candidate {
+    pub(super) key: Key,
+    pub(super) position: u64,
+    pub(super) operation: usize,
+    pub(super) check: usize,
+    pub(super) suspicion: Suspicion,
+    pub(super) exchange: Arc<Exchange>,
+}
+
+#[derive(Default)]
+struct Entry {
+    seen: u32,
+    tries: usize,
+    proved: bool,
+    waiting: Vec<(u64, usize)>,
+}
+
+/// The queue of the proof lane.
+#[derive(Default)]
+pub(super) struct Docket {
+    entries: HashMap<Key, Entry>,
+    waiting: BTreeMap<(u64, usize), Candidate>,
+    serial: usize,
+    dropped: bool,
+}
+
+impl Docket {
+    /// Takes a suspicion. Of one defect only as many wait as proofs may be tried, those with the lowest position.
+    pub(super) fn file(&mut self, candidate: Candidate) {
+        if self.entries.len() >= MAX_KEYS && !self.entries.contains_key(&candidate.key) {
+            self.dropped = true;
+            return;
+        }
+        let entry = self.entries.entry(candidate.key.clone()).or_default();
+        entry.seen = entry.seen.saturating_add(1);
+        if entry.proved || entry.tries >= MAX_TRIES {
+            return;
+        }
+        self.serial += 1;
+        let place = (candidate.position, self.serial);
+        entry.waiting.push(place);
+        self.waiting.insert(place, candidate);
+        if entry.waiting.len() > MAX_TRIES
+            && let Some(last) = entry.waiting.iter().copied().max()
+        {
+            entry.waiting.retain(|place| *place != last);
+            self.waiting.remove(&last);
+        }
+    }
+
+    /// The first suspicion below `watermark`: no earlier one can still come.
+    pub(super) fn next(&mut self, watermark: u64) -> Option<Candidate> {
+        loop {
+            let first = self.waiting.first_entry().filter(|first| first.key().0 < watermark)?;
+            let (place, candidate) = first.remove_entry();
+            let entry = self.entries.entry(candidate.key.clone()).or_default();
+            entry.waiting.retain(|waiting| *waiting != place);
+            if !entry.proved && entry.tries < MAX_TRIES {
+                entry.tries += 1;
+                return Some(candidate);
+            }
+        }
+    }
+
+    /// The defect is proved: what waits for the same one is only counted.
+    pub(super) fn settle(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.proved = true;
+            for place in entry.waiting.drain(..) {
+                self.waiting.remove(&place);
+            }
+        }
+    }
+
+    /// How often the defect was seen.
+    pub(super) fn seen(&self, key: &Key) -> u32 {
+        self.entries.get(key).map_or(1, |entry| entry.seen)
+    }
+
+    /// So much waits that no further case should be sent.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING
+    }
+
+    /// Suspicions that never got their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Defects were left out because there were too many different ones.
+    pub(super) const fn overflowed(&self) -> bool {
+        self.dropped
+    }
+}

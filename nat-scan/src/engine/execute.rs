@@ -1,0 +1,450 @@
+//! The driver: sends the cases of a wave, judges the answers, keeps the proof lane busy. One task drives everything;
+//! concurrency is the number of exchanges under way, so nothing is locked and nothing is spawned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, OptionFuture};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, sleep_until};
+
+use super::budget::{Purpose, Stop};
+use super::docket::{Candidate, Docket};
+use super::event::{Event, Progress};
+use super::judge::Judges;
+use super::line::Answer;
+use super::narrate::{Narrator, span};
+use super::plan::{Plan, Planned, Wave};
+use super::prove::{Knowledge, Proved, comparable, prove};
+use super::session::Session;
+use super::tally::{Tally, copy, cut};
+use crate::check::{As, Context, Exchange, Proof};
+use crate::finding::{Finding, Role};
+use crate::generate::{Case, Phase};
+use crate::transport::{Request, TransportError};
+
+/// Broken connections in a row after which the target is looked at.
+const MAX_BROKEN: u32 = 20;
+/// Exchanges kept for passive security checks.
+const MAX_TRAFFIC: usize = 2_000;
+/// Of their bodies together.
+const MAX_TRAFFIC_BYTES: usize = 32 << 20;
+/// Findings kept; a scan with more has shown what it can.
+const MAX_FINDINGS: usize = 2_000;
+
+/// A case that came back.
+struct Landed {
+    position: u64,
+    case: Case,
+    request: Request,
+    answer: Answer,
+}
+
+/// Why no further case was started.
+enum Launched {
+    /// There is none.
+    All,
+    /// Enough are under way, or enough suspicions wait.
+    Full,
+    /// Budget or broken connections forbid it.
+    Refused,
+}
+
+type Flights = FuturesUnordered<BoxFuture<'static, Landed>>;
+
+/// The state of a running scan.
+pub(super) struct Driver {
+    pub(super) session: Arc<Session>,
+    pub(super) judges: Arc<Judges>,
+    pub(super) plan: Plan,
+    pub(super) tallies: Vec<Tally>,
+    pub(super) docket: Docket,
+    /// By fingerprint.
+    pub(super) findings: BTreeMap<String, Finding>,
+    /// Which entry of the docket counts the occurrences of a finding.
+    counted: Vec<(String, super::docket::Key)>,
+    pub(super) narrator: Narrator,
+    /// For security checks, with plan positions; empty in functional scans.
+    traffic: Vec<(u64, usize, Exchange)>,
+    traffic_bytes: usize,
+    security: bool,
+    held: Option<Planned>,
+    /// Positions that are not judged yet.
+    open: BTreeSet<u64>,
+    broken_in_row: u32,
+    pub(super) operations: usize,
+    tested: usize,
+    wave_total: usize,
+    wave_done: usize,
+    starved: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        session: Arc<Session>,
+        judges: Judges,
+        plan: Plan,
+        narrator: Narrator,
+        security: bool,
+        operations: usize,
+    ) -> Self {
+        let tallies = std::iter::repeat_with(Tally::default).take(session.api.operations.len()).collect();
+        Self {
+            session,
+            judges: Arc::new(judges),
+            plan,
+            tallies,
+            docket: Docket::default(),
+            findings: BTreeMap::new(),
+            counted: Vec::new(),
+            narrator,
+            traffic: Vec::new(),
+            traffic_bytes: 0,
+            security,
+            held: None,
+            open: BTreeSet::new(),
+            broken_in_row: 0,
+            operations,
+            tested: 0,
+            wave_total: 0,
+            wave_done: 0,
+            starved: false,
+        }
+    }
+
+    /// Sends a wave to its end, proofs included; or says why it stopped.
+    pub(super) async fn wave(&mut self, wave: Wave) -> Option<Stop> {
+        self.wave_total = self.plan.begin(wave);
+        self.wave_done = 0;
+        let stop = self.fly(wave).await;
+        self.judge_pending();
+        for tally in &mut self.tallies {
+            tally.learn();
+        }
+        stop
+    }
+
+    async fn fly(&mut self, wave: Wave) -> Option<Stop> {
+        let session = Arc::clone(&self.session);
+        let mut flights = Flights::new();
+        let mut lane: Option<BoxFuture<'static, Proved>> = None;
+        let mut stop = None;
+        let halt = halt(&session);
+        tokio::pin!(halt);
+        let patience = session.line.pace.patience().grace;
+        let mut grace: Option<Instant> = None;
+        loop {
+            let mut launched = Launched::All;
+            if stop.is_none() {
+                launched = self.launch(&mut flights);
+                if lane.is_none() {
+                    lane = self.next_proof(flights.is_empty());
+                }
+            }
+            if flights.is_empty() && lane.is_none() {
+                match launched {
+                    Launched::All => return stop,
+                    Launched::Full => {}
+                    Launched::Refused if self.broken_in_row >= MAX_BROKEN => stop = self.look_at_target().await,
+                    Launched::Refused if session.line.budget.release() => {}
+                    Launched::Refused => return session.line.budget.exhausted().or(Some(Stop::Requests)),
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                reason = &mut halt, if stop.is_none() => {
+                    stop = Some(reason);
+                    grace = Some(Instant::now() + patience);
+                }
+                () = sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => return stop,
+                Some(proved) = OptionFuture::from(lane.as_mut()) => {
+                    lane = None;
+                    self.settle(proved);
+                }
+                Some(landed) = flights.next() => self.land(landed),
+            }
+            if stop.is_none() && session.line.pace.gave_up() {
+                stop = Some(Stop::Throttled);
+                grace = Some(Instant::now() + patience);
+            }
+            self.progress(wave.phase, false);
+        }
+    }
+
+    /// Starts as many cases as pace and budget allow; the rest waits.
+    fn launch(&mut self, flights: &mut Flights) -> Launched {
+        let width = self.session.line.pace.width();
+        while flights.len() < width {
+            if self.docket.is_full() {
+                return Launched::Full;
+            }
+            let Some(planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
+            if self.broken_in_row >= MAX_BROKEN || !self.session.line.budget.take(Purpose::Case) {
+                self.held = Some(planned);
+                return Launched::Refused;
+            }
+            self.open.insert(planned.position);
+            if let Some(tally) = self.tallies.get_mut(planned.case.operation) {
+                self.tested += usize::from(tally.requests == 0 && tally.in_flight == 0);
+                tally.in_flight += 1;
+            }
+            flights.push(Box::pin(fly_one(Arc::clone(&self.session), planned)));
+        }
+        Launched::Full
+    }
+
+    fn land(&mut self, landed: Landed) {
+        let Landed { position, case, request, answer } = landed;
+        self.wave_done += 1;
+        self.count_breaks(answer.result.as_ref().err());
+        let index = case.operation;
+        let phase = case.phase;
+        let session = Arc::clone(&self.session);
+        let Some(operation) = session.api.operations.get(index) else { return };
+        let truth = session.classify(operation, &request);
+        let Some(tally) = self.tallies.get_mut(index) else { return };
+        tally.in_flight = tally.in_flight.saturating_sub(1);
+        if answer.throttled.is_some() {
+            tally.count(answer.throttled);
+        }
+        let exchange = Exchange::new(Some(case), request, answer.result, truth, answer.at);
+        if exchange.status() == Some(401) {
+            session.identities.refused();
+        }
+        tally.record(position, &exchange);
+        if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
+            let sample = copy(&exchange);
+            self.traffic_bytes += sample.response().map_or(0, |response| response.body.len());
+            self.traffic.push((position, index, sample));
+        }
+        if phase == Phase::HappyPath {
+            tally.pending.push((position, exchange));
+            if tally.in_flight == 0 && self.plan.is_done(index) {
+                self.judge_happy_path(index);
+            }
+        } else {
+            self.judge(position, index, exchange);
+        }
+    }
+
+    /// The whole happy path of an operation is known: what its answers mean is known too.
+    fn judge_happy_path(&mut self, operation: usize) {
+        let Some(tally) = self.tallies.get_mut(operation) else { return };
+        tally.learn();
+        let mut pending = std::mem::take(&mut tally.pending);
+        pending.sort_by_key(|(position, _)| *position);
+        for (position, exchange) in pending {
+            self.judge(position, operation, exchange);
+        }
+    }
+
+    /// Judges happy paths that were cut short.
+    fn judge_pending(&mut self) {
+        for operation in 0..self.tallies.len() {
+            if !self.tallies[operation].pending.is_empty() {
+                self.judge_happy_path(operation);
+            }
+        }
+        self.open.clear();
+        for tally in &mut self.tallies {
+            tally.in_flight = 0;
+        }
+    }
+
+    fn judge(&mut self, position: u64, index: usize, exchange: Exchange) {
+        self.open.remove(&position);
+        let ended = matches!(exchange.result, Err(TransportError::Cancelled | TransportError::Denied(_)));
+        let session = Arc::clone(&self.session);
+        let (Some(operation), false) = (session.api.operations.get(index), ended) else { return };
+        let Some(tally) = self.tallies.get_mut(index) else { return };
+        let control = tally.control().map(Arc::clone);
+        let cx = Context {
+            api: &session.api,
+            operation,
+            has_positive_control: control.is_some(),
+            baseline_fails: tally.baseline_fails,
+            authenticated: session.authenticated,
+            baseline: comparable(control.as_deref(), &exchange.request),
+        };
+        let judged = self.judges.judge(&cx, &exchange);
+        tally.applied |= judged.applied;
+        if let Some(id) = judged.broke {
+            self.narrator.notice(format!("The check {id} failed on an answer and was left out from then on."));
+        }
+        if judged.suspicions.is_empty() {
+            return;
+        }
+        let exchange = Arc::new(kept(exchange));
+        for (check, suspicion) in judged.suspicions {
+            let scope = (!suspicion.api_wide).then_some(index);
+            let key = (check, scope, suspicion.location.clone(), suspicion.discriminant.clone());
+            let exchange = Arc::clone(&exchange);
+            self.docket.file(Candidate { key, position, operation: index, check, suspicion, exchange });
+        }
+    }
+
+    /// The next proof that needs requests; those that need none are settled at once.
+    fn next_proof(&mut self, idle: bool) -> Option<BoxFuture<'static, Proved>> {
+        loop {
+            let open = self.open.first().copied().filter(|_| !(idle && self.docket.is_full()));
+            let watermark = open.unwrap_or(u64::MAX);
+            let candidate = self.docket.next(watermark)?;
+            if candidate.suspicion.proof == Proof::Direct {
+                self.settle(Proved { candidate, exchanges: Some(Vec::new()), starved: false, sent: Vec::new() });
+                continue;
+            }
+            let tally = self.tallies.get(candidate.operation)?;
+            let knowledge =
+                Knowledge { control: tally.control().map(Arc::clone), baseline_fails: tally.baseline_fails };
+            let (session, judges) = (Arc::clone(&self.session), Arc::clone(&self.judges));
+            return Some(Box::pin(prove(session, judges, candidate, knowledge)));
+        }
+    }
+
+    fn settle(&mut self, proved: Proved) {
+        let Proved { candidate, exchanges, starved, sent } = proved;
+        if let Some(tally) = self.tallies.get_mut(candidate.operation) {
+            sent.into_iter().for_each(|status| tally.count(status));
+        }
+        self.starved |= starved;
+        let Some(exchanges) = exchanges else { return };
+        self.docket.settle(&candidate.key);
+        if let Some(tally) = self.tallies.get_mut(candidate.operation) {
+            tally.failed |= 1 << candidate.check;
+        }
+        let Some(check) = self.judges.get(candidate.check) else { return };
+        let operation = self.session.api.operations.get(candidate.operation);
+        let mut evidence: Vec<(Role, &Exchange)> = vec![(Role::Probe, &candidate.exchange)];
+        evidence.extend(exchanges.iter().map(|(role, exchange)| (*role, exchange)));
+        let finding = self.session.report.build(check.info(), &candidate.suspicion, operation, &evidence);
+        let id = finding.id.clone();
+        self.add(finding);
+        self.counted.push((id, candidate.key));
+    }
+
+    /// The exchanges kept, in plan order.
+    pub(super) fn take_traffic(&mut self) -> Vec<(usize, Exchange)> {
+        let mut traffic = std::mem::take(&mut self.traffic);
+        traffic.sort_by_key(|(position, ..)| *position);
+        traffic.into_iter().map(|(_, operation, exchange)| (operation, exchange)).collect()
+    }
+
+    /// Takes a finding; a known fingerprint only raises its count.
+    pub(super) fn add(&mut self, finding: Finding) {
+        if let Some(known) = self.findings.get_mut(&finding.id) {
+            known.occurrences = known.occurrences.saturating_add(finding.occurrences);
+        } else if self.findings.len() < MAX_FINDINGS {
+            self.narrator.tell(Event::Found(Arc::new(finding.clone())));
+            self.findings.insert(finding.id.clone(), finding);
+        } else {
+            self.narrator.notice(format!("Only the first {MAX_FINDINGS} findings are kept."));
+        }
+    }
+
+    /// Counts a request that was made outside the plan.
+    pub(super) fn count(&mut self, operation: usize, status: Option<u16>) {
+        if let Some(tally) = self.tallies.get_mut(operation) {
+            tally.count(status);
+        }
+    }
+
+    /// Counts of occurrences are known at the end only.
+    pub(super) fn finish_counts(&mut self) {
+        let mut totals: BTreeMap<&str, u32> = BTreeMap::new();
+        for (id, key) in &self.counted {
+            let total = totals.entry(id).or_default();
+            *total = total.saturating_add(self.docket.seen(key));
+        }
+        for (id, total) in totals {
+            if let Some(finding) = self.findings.get_mut(id) {
+                finding.occurrences = total;
+            }
+        }
+        if self.starved || self.docket.waiting() > 0 {
+            self.narrator.notice("Some suspicions could not be proved within the budget and are not reported.");
+        }
+        if self.docket.overflowed() {
+            self.narrator.notice("There were too many different suspicions; the later ones are not reported.");
+        }
+    }
+
+    fn count_breaks(&mut self, error: Option<&TransportError>) {
+        use TransportError::{Connect, Empty, Incomplete, Reset, Tls};
+        match error {
+            Some(Connect(_) | Reset | Empty | Incomplete | Tls(_)) => self.broken_in_row += 1,
+            _ => self.broken_in_row = 0,
+        }
+    }
+
+    /// Many connections broke in a row: is it the target or the requests?
+    async fn look_at_target(&mut self) -> Option<Stop> {
+        self.broken_in_row = 0;
+        let mut request = Request::new("GET", format!("{}/", self.session.base_path));
+        self.session.identities.apply(As::Primary, &mut request).await;
+        for pause in self.session.line.pace.patience().tries {
+            let wait = tokio::time::sleep(2 * pause);
+            tokio::select! {
+                reason = halt(&self.session) => return Some(reason),
+                () = wait => {}
+            }
+            match self.session.line.send(&request, true, Purpose::Probe).await {
+                Some(answer) if answer.result.is_ok() => return None,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Some(Stop::Unreachable)
+    }
+
+    /// Tells progress when it is due, or `now`.
+    pub(super) fn progress(&mut self, phase: Phase, now: bool) {
+        if !now && !self.narrator.is_due() {
+            return;
+        }
+        let (first, last) = span(phase, self.security);
+        let width = u64::from(last - first);
+        let done = (self.wave_done as u64).min(self.wave_total as u64);
+        let part = if now { width } else { width * done / (self.wave_total.max(1) as u64) };
+        let percent = first.saturating_add(u8::try_from(part).unwrap_or(u8::MAX));
+        self.tell_progress(phase, percent);
+    }
+
+    pub(super) fn tell_progress(&mut self, phase: Phase, percent: u8) {
+        let progress = Progress {
+            phase,
+            operations_total: self.operations,
+            operations_tested: self.tested.min(self.operations),
+            requests_sent: self.session.line.budget.requests(),
+            percent,
+        };
+        self.narrator.progress(progress);
+    }
+}
+
+/// One case: credentials, bytes out, answer in.
+async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
+    let Planned { position, case, mut request } = planned;
+    session.identities.apply(As::Primary, &mut request).await;
+    let answer = session.line.send_paid(&request, false, Purpose::Case).await;
+    Landed { position, case, request, answer }
+}
+
+/// Resolves when the scan has to stop.
+pub(super) async fn halt(session: &Session) -> Stop {
+    tokio::select! {
+        biased;
+        () = session.line.cancel.cancelled() => Stop::Cancelled,
+        () = sleep_until(session.line.budget.deadline()) => Stop::Time,
+    }
+}
+
+/// An exchange that waits for its proof holds no large body.
+fn kept(exchange: Exchange) -> Exchange {
+    let large = exchange.response().is_some_and(|response| response.body.len() > super::tally::KEPT_BODY);
+    if !large {
+        return exchange;
+    }
+    let Exchange { case, request, result, truth, at, .. } = exchange;
+    Exchange::new(case, request, result.map(cut), truth, at)
+}

@@ -1,0 +1,58 @@
+//! The one way to the target: every request of a scan is counted, paced and timed here.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::Now;
+use super::budget::{Budget, Purpose};
+use super::pace::Pace;
+use crate::transport::{Request, Response, Transport, TransportError};
+
+/// What every request shares.
+pub(super) struct Line {
+    pub(super) transport: Arc<dyn Transport>,
+    /// The same target with limits that a large document fits into.
+    pub(super) documents: Arc<dyn Transport>,
+    pub(super) now: Arc<dyn Now>,
+    pub(super) budget: Budget,
+    pub(super) pace: Pace,
+    pub(super) cancel: CancellationToken,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) result: Result<Response, TransportError>,
+    pub(super) at: DateTime<Utc>,
+    /// The status of an answer that asked for patience and was followed by a second try.
+    pub(super) throttled: Option<u16>,
+}
+
+impl Line {
+    /// One exchange within the budget; `None` when it does not allow it or the scan is stopped.
+    pub(super) async fn send(&self, request: &Request, fresh: bool, purpose: Purpose) -> Option<Answer> {
+        if self.cancel.is_cancelled() || !self.budget.take(purpose) {
+            return None;
+        }
+        Some(self.send_paid(request, fresh, purpose).await)
+    }
+
+    /// As [`Line::send`], for a request that the budget was already asked for.
+    pub(super) async fn send_paid(&self, request: &Request, fresh: bool, purpose: Purpose) -> Answer {
+        let mut throttled = None;
+        loop {
+            self.pace.ready().await;
+            let at = self.now.now();
+            let transport = if purpose == Purpose::Document { &self.documents } else { &self.transport };
+            let result = transport.send(request, fresh).await;
+            self.budget.receive(result.as_ref().map_or(0, |response| response.wire_bytes));
+            let again = self.pace.observe(&result);
+            if again && throttled.is_none() && !self.cancel.is_cancelled() && self.budget.take(purpose) {
+                throttled = result.ok().map(|response| response.status);
+                continue;
+            }
+            return Answer { result, at, throttled };
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The proof lane: nothing that was seen once becomes a finding.
+
+use std::sync::Arc;
+
+use super::budget::Purpose;
+use super::contain::contain;
+use super::docket::Candidate;
+use super::judge::Judges;
+use super::session::Session;
+use crate::check::{Context, Exchange, Proof};
+use crate::finding::Role;
+use crate::generate::{self, Intent, Phase};
+use crate::transport::Request;
+
+/// Other valid requests that are tried as a second sample.
+const MAX_SAMPLES: usize = 3;
+
+/// How a proof ended.
+pub(super) struct Proved {
+    pub(super) candidate: Candidate,
+    /// The exchanges of the proof; none: not proved.
+    pub(super) exchanges: Option<Vec<(Role, Exchange)>>,
+    /// The budget did not allow it.
+    pub(super) starved: bool,
+    /// What was sent: operation and status.
+    pub(super) sent: Vec<Option<u16>>,
+}
+
+/// What is known about the operation when the proof begins.
+#[derive(Clone)]
+pub(super) struct Knowledge {
+    pub(super) control: Option<Arc<Exchange>>,
+    pub(super) baseline_fails: bool,
+}
+
+struct Attempt<'a> {
+    session: &'a Session,
+    judges: &'a Judges,
+    candidate: &'a Candidate,
+    knowledge: &'a Knowledge,
+    exchanges: Vec<(Role, Exchange)>,
+    sent: Vec<Option<u16>>,
+    starved: bool,
+}
+
+/// Tries to prove one suspicion. Each exchange uses a connection of its own.
+pub(super) async fn prove(
+    session: Arc<Session>,
+    judges: Arc<Judges>,
+    candidate: Candidate,
+    knowledge: Knowledge,
+) -> Proved {
+    let mut attempt = Attempt {
+        session: &session,
+        judges: &judges,
+        candidate: &candidate,
+        knowledge: &knowledge,
+        exchanges: Vec::new(),
+        sent: Vec::new(),
+        starved: false,
+    };
+    let proved = match candidate.suspicion.proof {
+        Proof::Direct => true,
+        Proof::Repeat => attempt.repeat().await,
+        Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
+        Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
+    };
+    let Attempt { exchanges, sent, starved, .. } = attempt;
+    Proved { exchanges: proved.then_some(exchanges), starved: starved && !proved, sent, candidate }
+}
+
+impl Attempt<'_> {
+    /// The same request raises the same suspicion.
+    async fn repeat(&mut self) -> bool {
+        let original = &self.candidate.exchange;
+        let Some(repeat) = self.send(&original.request, original).await else { return false };
+        let same = self.suspects(&repeat);
+        self.exchanges.push((Role::Repeat, repeat));
+        same
+    }
+
+    /// The operation's valid request still succeeds.
+    async fn control(&mut self) -> bool {
+        let Some(control) = self.knowledge.control.clone() else { return false };
+        let Some(again) = self.send(&control.request, &control).await else { return false };
+        let works = again.status().is_some_and(|status| (200..300).contains(&status));
+        self.exchanges.push((Role::Control, again));
+        works
+    }
+
+    /// Another valid request raises the same suspicion.
+    async fn second_sample(&mut self) -> bool {
+        let session = self.session;
+        let Some(operation) = session.api.operations.get(self.candidate.operation) else { return false };
+        // Another seed gives other values; only the bytes decide whether it is another request.
+        let seed = session.seed ^ 0x9e37_79b9_7f4a_7c15;
+        let cases = contain(|| generate::cases(&session.api, operation, Phase::HappyPath, seed)).unwrap_or_default();
+        let original = &self.candidate.exchange.request;
+        let mut tried = 0;
+        for case in cases.into_iter().filter(|case| case.intent == Intent::Positive && case.method.is_none()) {
+            let Some(Ok(mut request)) = contain(|| generate::render(operation, &case, &session.base_path)) else {
+                continue;
+            };
+            if request.target == original.target && request.body == original.body {
+                continue;
+            }
+            tried += 1;
+            if tried > MAX_SAMPLES {
+                break;
+            }
+            session.identities.apply(crate::check::As::Primary, &mut request).await;
+            let truth = session.classify(operation, &request);
+            let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+                self.starved = true;
+                return false;
+            };
+            let sample = Exchange::new(Some(case), request, answer.result, truth, answer.at);
+            self.sent.push(sample.status());
+            if !self.suspects(&sample) {
+                return false;
+            }
+            self.exchanges.push((Role::Repeat, sample));
+            return true;
+        }
+        false
+    }
+
+    fn suspects(&self, exchange: &Exchange) -> bool {
+        let Some(operation) = self.session.api.operations.get(self.candidate.operation) else { return false };
+        let cx = Context {
+            api: &self.session.api,
+            operation,
+            has_positive_control: self.knowledge.control.is_some(),
+            baseline_fails: self.knowledge.baseline_fails,
+            authenticated: self.session.authenticated,
+            baseline: comparable(self.knowledge.control.as_deref(), &exchange.request),
+        };
+        self.judges.repeats(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
+    }
+
+    async fn send(&mut self, request: &Request, like: &Exchange) -> Option<Exchange> {
+        let mut request = request.clone();
+        // Credentials may have been renewed since.
+        self.session.identities.apply(crate::check::As::Primary, &mut request).await;
+        let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+            self.starved = true;
+            return None;
+        };
+        let exchange = Exchange::new(like.case.clone(), request, answer.result, like.truth.clone(), answer.at);
+        self.sent.push(exchange.status());
+        Some(exchange)
+    }
+}
+
+/// The control, when it asked for the same thing.
+pub(super) fn comparable<'a>(control: Option<&'a Exchange>, request: &Request) -> Option<&'a Exchange> {
+    control.filter(|control| control.request.target == request.target)
+}

@@ -1,0 +1,289 @@
+//! The order of a scan: prepare, test wave by wave, security checks, outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Stop;
+use super::event::{Event, EventSink};
+use super::execute::{Driver, halt};
+use super::fingerprint::CatchAll;
+use super::judge::Judges;
+use super::narrate::{Narrator, span};
+use super::pace::Patience;
+use super::plan::{Plan, Selection, WAVES};
+use super::prepare::{Ready, announce, failure, prepare, reach};
+use super::probe::ScanProber;
+use super::scope::Scope;
+use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
+use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
+use crate::generate::Phase;
+use crate::spec::SpecVersion;
+
+/// Cases that are still hashed after a stop.
+const MAX_DRAIN: usize = 20_000;
+/// Requests that one security check may use at most.
+const MAX_CHECK_REQUESTS: u64 = 2_000;
+
+/// What the engine brings along: its checks, and how long it waits.
+pub(super) struct Equipment {
+    pub(super) functional: Vec<&'static dyn Check>,
+    pub(super) security: Vec<&'static dyn SecurityCheck>,
+    pub(super) patience: Patience,
+}
+
+impl Equipment {
+    /// Every check of the kind of scan.
+    pub(super) fn of(kind: ScanKind) -> Self {
+        let (functional, security) = match kind {
+            ScanKind::Functional => (functional::all().to_vec(), Vec::new()),
+            ScanKind::Security => (Vec::new(), security::all().to_vec()),
+        };
+        Self { functional, security, patience: Patience::default() }
+    }
+}
+
+/// Runs a scan with this equipment.
+pub(super) async fn run(
+    config: ScanConfig,
+    ports: EnginePorts,
+    sink: EventSink,
+    cancel: CancellationToken,
+    equipment: Equipment,
+) -> Outcome {
+    let started_at = ports.now.now();
+    let mut narrator = Narrator::new(sink);
+    let mut outcome = blank(&config, started_at);
+    let reached = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(None),
+        reached = reach(&config, &ports, equipment.patience, cancel.clone()) => reached.map_err(Some),
+    };
+    let reached = match reached {
+        Ok(reached) => reached,
+        Err(failure) => return fail(outcome, failure, narrator, &ports),
+    };
+    let ready = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(None),
+        () = sleep_until(reached.line.budget.deadline()) => {
+            Err(Some(failure("TIMED_OUT", "The time budget ran out before the first test request.")))
+        }
+        ready = prepare(&config, &reached, &mut narrator) => ready.map_err(Some),
+    };
+    outcome.requests = reached.line.budget.requests();
+    outcome.bytes_received = reached.line.budget.bytes();
+    match ready {
+        Ok(ready) => test(config, ready, narrator, outcome, equipment, &ports).await,
+        Err(failure) => fail(outcome, failure, narrator, &ports),
+    }
+}
+
+fn blank(config: &ScanConfig, started_at: DateTime<Utc>) -> Outcome {
+    let mut target = config.target.clone();
+    // Both fail only for URLs that cannot have credentials.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
+    target.set_query(None);
+    target.set_fragment(None);
+    Outcome {
+        kind: if config.kind == ScanKind::Security { "security" } else { "functional" }.to_owned(),
+        target: target.to_string(),
+        api: None,
+        failure: None,
+        cancelled: false,
+        operations: Vec::new(),
+        findings: Vec::new(),
+        notices: Vec::new(),
+        requests: 0,
+        bytes_received: 0,
+        passed: 0,
+        failed: 0,
+        seed: config.seed,
+        plan_hash: String::new(),
+        started_at,
+        completed_at: started_at,
+    }
+}
+
+/// Ended before the first test request; without a failure: cancelled.
+fn fail(mut outcome: Outcome, failure: Option<ScanFailure>, mut narrator: Narrator, ports: &EnginePorts) -> Outcome {
+    if failure.is_none() {
+        narrator.notice(Stop::Cancelled.notice());
+    }
+    outcome.cancelled = failure.is_none();
+    outcome.failure = failure;
+    outcome.notices = narrator.notices;
+    outcome.completed_at = ports.now.now();
+    outcome
+}
+
+async fn test(
+    config: ScanConfig,
+    ready: Ready,
+    mut narrator: Narrator,
+    mut outcome: Outcome,
+    equipment: Equipment,
+    ports: &EnginePorts,
+) -> Outcome {
+    let is_security = config.kind == ScanKind::Security;
+    let session = Arc::new(ready.session);
+    let scope = Scope::new(&session.api, &session.base_path, &config.exclude, config.safe_mode);
+    let operations = scope.operations();
+    announce(&session, operations.len(), &narrator);
+    if operations.is_empty() {
+        narrator.notice("There is no operation to test.");
+    } else {
+        narrator.tell(Event::Started);
+    }
+    let api = Arc::clone(&session.api);
+    outcome.api = (api.spec_version != SpecVersion::Inferred).then(|| format!("{} {}", api.title, api.version));
+    // A security scan keeps most of its budget for its checks.
+    let max_cases = if is_security { config.max_requests / 5 * 2 } else { config.max_requests };
+    let count = operations.len();
+    let what = Selection { operations, sample: is_security, safe_mode: config.safe_mode, max_cases };
+    let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, what);
+    let judges = Judges::new(equipment.functional);
+    let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count);
+    if !is_security {
+        for finding in functional::static_findings(&api, &session.report, ports.now.now()) {
+            driver.add(finding);
+        }
+    }
+    let mut stop = waves(&mut driver).await;
+    let mut verdicts = (0, 0);
+    if is_security && stop.is_none() && count > 0 {
+        (stop, verdicts) = secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
+    }
+    if stop != Some(Stop::Cancelled) {
+        driver.tell_progress(if is_security { Phase::Security } else { Phase::Coverage }, 100);
+    }
+    conclude(driver, outcome, &scope, stop, verdicts, ports)
+}
+
+/// Every wave of the plan; what was not sent is still hashed.
+async fn waves(driver: &mut Driver) -> Option<Stop> {
+    let mut phase = None;
+    for wave in WAVES {
+        if phase != Some(wave.phase) {
+            phase = Some(wave.phase);
+            driver.narrator.tell(Event::PhaseStarted(wave.phase));
+        }
+        if let Some(stop) = driver.wave(wave).await {
+            driver.plan.drain(MAX_DRAIN);
+            return Some(stop);
+        }
+        if wave.deletes {
+            driver.progress(wave.phase, true);
+        }
+    }
+    None
+}
+
+/// The security checks, one after the other. Passed and failed verdicts.
+async fn secure(
+    driver: &mut Driver,
+    checks: &[&'static dyn SecurityCheck],
+    safe_mode: bool,
+    catch_all: CatchAll,
+) -> (Option<Stop>, (u64, u64)) {
+    driver.narrator.tell(Event::PhaseStarted(Phase::Security));
+    let session = Arc::clone(&driver.session);
+    let baselines: Vec<Option<Exchange>> = driver.tallies.iter().map(|tally| tally.control_copy()).collect();
+    let traffic = driver.take_traffic();
+    let prober = ScanProber::new(&session, catch_all);
+    let cx = SecurityContext {
+        api: &session.api,
+        baselines: &baselines,
+        traffic: &traffic,
+        safe_mode,
+        prober: &prober,
+        report: &session.report,
+    };
+    let (first, last) = span(Phase::Security, true);
+    let (mut passed, mut failed) = (0, 0);
+    let halted = halt(&session);
+    tokio::pin!(halted);
+    for (at, check) in checks.iter().enumerate() {
+        let share = session.line.budget.left() / (checks.len() - at).max(1) as u64;
+        prober.allow(share.min(MAX_CHECK_REQUESTS));
+        let running = AssertUnwindSafe(check.run(&cx)).catch_unwind();
+        let findings = tokio::select! {
+            biased;
+            stop = &mut halted => return (Some(stop), (passed, failed)),
+            findings = running => findings,
+        };
+        for (operation, status) in prober.take_sent() {
+            driver.count(operation, status);
+        }
+        let id = check.info().id;
+        match findings {
+            Ok(findings) if findings.is_empty() => passed += 1,
+            Ok(findings) => {
+                failed += findings.len() as u64;
+                findings.into_iter().for_each(|finding| driver.add(finding));
+            }
+            Err(_) => driver.narrator.notice(format!("The check {id} failed and gave no result.")),
+        }
+        if prober.is_used_up() {
+            driver.narrator.notice(format!("The check {id} used up its share of the request budget."));
+        }
+        let done = u64::from(last - first) * (at as u64 + 1) / checks.len() as u64;
+        driver.tell_progress(Phase::Security, first + u8::try_from(done).unwrap_or(0));
+    }
+    (session.line.budget.exhausted().filter(|stop| *stop != Stop::Requests), (passed, failed))
+}
+
+fn conclude(
+    mut driver: Driver,
+    mut outcome: Outcome,
+    scope: &Scope,
+    stop: Option<Stop>,
+    verdicts: (u64, u64),
+    ports: &EnginePorts,
+) -> Outcome {
+    driver.finish_counts();
+    let session = Arc::clone(&driver.session);
+    let cut = driver.plan.is_cut();
+    if let Some(stop) = stop.or(cut.then_some(Stop::Requests)) {
+        driver.narrator.notice(stop.notice());
+    }
+    (outcome.passed, outcome.failed) = verdicts;
+    let tallies = std::mem::take(&mut driver.tallies);
+    for (operation, tally) in session.api.operations.iter().zip(tallies) {
+        outcome.passed += u64::from((tally.applied & !tally.failed).count_ones());
+        outcome.failed += u64::from(tally.failed.count_ones());
+        let left_out = scope.left_out(operation.index).map(str::to_owned);
+        let unsent = stop.map_or(Stop::Requests.reason(), Stop::reason);
+        let unsent = driver
+            .plan
+            .unwritable(operation.index)
+            .map_or_else(|| unsent.to_owned(), |reason| format!("no request could be written: {reason}"));
+        outcome.operations.push(tally.outcome(operation, session.authenticated, left_out, &unsent));
+    }
+    proves_little(&outcome, &mut driver.narrator);
+    outcome.findings = std::mem::take(&mut driver.findings).into_values().collect();
+    outcome.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    outcome.cancelled = stop == Some(Stop::Cancelled);
+    outcome.requests = session.line.budget.requests();
+    outcome.bytes_received = session.line.budget.bytes();
+    outcome.plan_hash = driver.plan.hash();
+    outcome.notices = std::mem::take(&mut driver.narrator.notices);
+    outcome.completed_at = ports.now.now();
+    outcome
+}
+
+/// Green means nothing when little was reached.
+fn proves_little(outcome: &Outcome, narrator: &mut Narrator) {
+    let covered = outcome.operations.iter().filter(|operation| operation.covered).count();
+    let all = outcome.operations.len();
+    if all > 0 && covered * 2 < all {
+        narrator.notice(format!(
+            "Only {covered} of {all} operations answered a valid request with success: this scan proves little."
+        ));
+    }
+}

@@ -1,0 +1,182 @@
+//! What happened to each operation, and why one was not covered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::judge::CheckSet;
+use super::outcome::OperationOutcome;
+use crate::check::Exchange;
+use crate::classify::WireTruth;
+use crate::generate::Intent;
+use crate::spec::Operation;
+use crate::transport::Response;
+
+/// Of a body that is kept beyond its exchange.
+pub(super) const KEPT_BODY: usize = 64 << 10;
+
+/// A copy to keep: the body cut.
+pub(super) fn copy(exchange: &Exchange) -> Exchange {
+    let result = exchange.result.clone().map(cut);
+    Exchange::new(exchange.case.clone(), exchange.request.clone(), result, exchange.truth.clone(), exchange.at)
+}
+
+/// An answer whose body is small enough to keep. The copy lets go of the buffer that the rest stands in.
+pub(super) fn cut(mut response: Response) -> Response {
+    if response.body.len() > KEPT_BODY {
+        response.body = bytes::Bytes::copy_from_slice(&response.body[..KEPT_BODY]);
+        response.truncated = true;
+    }
+    response
+}
+
+/// The state of one operation.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) requests: u64,
+    statuses: BTreeMap<u16, u64>,
+    /// Answers to valid requests only.
+    valid: BTreeMap<u16, u64>,
+    /// Transport errors of valid requests, by kind.
+    valid_errors: BTreeMap<&'static str, u64>,
+    /// Lowest position of a valid request with a 2xx answer, fixed between waves.
+    control: Option<(u64, Arc<Exchange>)>,
+    next_control: Option<(u64, Arc<Exchange>)>,
+    pub(super) baseline_fails: bool,
+    pub(super) applied: CheckSet,
+    pub(super) failed: CheckSet,
+    /// Cases that are under way.
+    pub(super) in_flight: u32,
+    /// Happy-path exchanges that wait until the whole happy path is known.
+    pub(super) pending: Vec<(u64, Exchange)>,
+}
+
+/// A request that the operation must accept.
+pub(super) fn is_valid(exchange: &Exchange) -> bool {
+    exchange.case.as_ref().is_some_and(|case| case.intent == Intent::Positive && case.method.is_none())
+        && !matches!(exchange.truth, WireTruth::Negative { .. })
+}
+
+impl Tally {
+    /// Counts an answer that is not judged (a throttled first try, a probe).
+    pub(super) fn count(&mut self, status: Option<u16>) {
+        self.requests += 1;
+        if let Some(status) = status {
+            *self.statuses.entry(status).or_default() += 1;
+        }
+    }
+
+    /// Counts the exchange of a case.
+    pub(super) fn record(&mut self, position: u64, exchange: &Exchange) {
+        self.count(exchange.status());
+        if !is_valid(exchange) {
+            return;
+        }
+        match &exchange.result {
+            Ok(response) => {
+                *self.valid.entry(response.status).or_default() += 1;
+                let earlier = self.next_control.as_ref().is_none_or(|(first, _)| position < *first);
+                if (200..300).contains(&response.status) && earlier {
+                    self.next_control = Some((position, Arc::new(copy(exchange))));
+                }
+            }
+            Err(error) => *self.valid_errors.entry(error.kind()).or_default() += 1,
+        }
+    }
+
+    /// Makes what was learned the knowledge that later exchanges are judged with.
+    pub(super) fn learn(&mut self) {
+        if self.control.is_none() {
+            self.control.clone_from(&self.next_control);
+        }
+        self.baseline_fails |= self.valid.keys().any(|status| *status >= 500);
+    }
+
+    /// The exchange that proves the operation works.
+    pub(super) fn control(&self) -> Option<&Arc<Exchange>> {
+        self.control.as_ref().map(|(_, exchange)| exchange)
+    }
+
+    /// The same, to be owned.
+    pub(super) fn control_copy(&self) -> Option<Exchange> {
+        self.control().map(|control| copy(control))
+    }
+
+    /// At least one valid request got a 2xx answer.
+    pub(super) fn is_covered(&self) -> bool {
+        self.valid.keys().any(|status| (200..300).contains(status))
+    }
+
+    /// The outcome; `left_out` says why the operation was not part of the plan, `stopped` why it may not have had its
+    /// turn.
+    pub(super) fn outcome(
+        self,
+        operation: &Operation,
+        authenticated: bool,
+        left_out: Option<String>,
+        stopped: &str,
+    ) -> OperationOutcome {
+        let covered = self.is_covered();
+        let reason = (!covered).then(|| match left_out {
+            Some(reason) => reason,
+            None => self.reason(authenticated).unwrap_or_else(|| stopped.to_owned()),
+        });
+        OperationOutcome {
+            method: operation.method.clone(),
+            path: operation.path.clone(),
+            operation_id: operation.operation_id.clone(),
+            requests: self.requests,
+            statuses: self.statuses,
+            covered,
+            reason,
+        }
+    }
+
+    /// Why no valid request succeeded; `None` when none was sent.
+    fn reason(&self, authenticated: bool) -> Option<String> {
+        let all = |wanted: &[u16]| !self.valid.is_empty() && self.valid.keys().all(|status| wanted.contains(status));
+        let first = self.valid.keys().next().copied();
+        let text = match (first, self.valid_errors.keys().next()) {
+            (None, None) => return None,
+            (None, Some(kind)) => format!("no answer to any valid request: {kind}"),
+            (Some(status), _) if all(&[401, 403]) => {
+                let why = if authenticated { "refused" } else { "missing" };
+                format!("always {status}: credentials are {why}")
+            }
+            (Some(404), _) if all(&[404, 410]) => "always 404: not reached, ids are made up".to_owned(),
+            (Some(status), _) if all(&[405, 501]) => format!("always {status}: the target does not implement it"),
+            (Some(429), _) if all(&[429]) => "always 429: the target throttles".to_owned(),
+            (Some(status), _) if status >= 500 => format!("always {status}: the server fails on valid requests"),
+            (Some(status), _) if self.valid.keys().all(|status| (300..400).contains(status)) => {
+                format!("always {status}: redirects are not followed")
+            }
+            _ => {
+                let counts: Vec<String> =
+                    self.valid.iter().map(|(status, count)| format!("{status} ({count}×)")).collect();
+                format!("no valid request succeeded: {}", counts.join(", "))
+            }
+        };
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_names_what_kept_the_operation_from_being_covered() {
+        let check = |statuses: &[u16], authenticated: bool, expected: &str| {
+            let tally = Tally { valid: statuses.iter().map(|s| (*s, 1)).collect(), ..Tally::default() };
+            let reason = tally.reason(authenticated).unwrap_or_default();
+            assert!(reason.starts_with(expected), "{statuses:?}: {reason}");
+        };
+        check(&[401, 403], false, "always 401: credentials are missing");
+        check(&[403], true, "always 403: credentials are refused");
+        check(&[404], false, "always 404: not reached, ids are made up");
+        check(&[405], false, "always 405: the target does not implement it");
+        check(&[500, 503], false, "always 500: the server fails");
+        check(&[302], false, "always 302: redirects");
+        check(&[400, 404], false, "no valid request succeeded: 400 (1×), 404 (1×)");
+        check(&[], false, "");
+    }
+}
