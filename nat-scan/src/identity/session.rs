@@ -119,7 +119,11 @@ impl Session {
         let secrets = match &self.method {
             Method::Anonymous => Vec::new(),
             Method::Static { secrets, .. } => secrets.clone(),
-            Method::OAuth2(tokens) => tokens.secrets(),
+            Method::OAuth2(tokens) => {
+                let mut secrets = tokens.secrets();
+                secrets.extend(tokens.last().map(|token| garbage(token.expose_secret()).into()));
+                secrets
+            }
         };
         secrets.into_iter().filter(|secret| !secret.expose_secret().is_empty()).collect()
     }

@@ -210,4 +210,17 @@ mod tests {
             assert!(matches!(result, Err(TransportError::Malformed(_))), "{result:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn body_does_not_depend_on_how_its_bytes_arrive(bytes in "[0-3a;x \r\n]{0,40}", chunks in proptest::collection::vec("[a-z]{1,4}", 0..4), step in 1_usize..7) {
+            let valid: String = chunks.iter().map(|chunk| format!("{:x};e\r\n{chunk}\r\n", chunk.len())).collect();
+            for text in [bytes.clone(), format!("{valid}0\r\n\r\n"), format!("{valid}{bytes}")] {
+                for framing in [Framing::Chunked, Framing::Length(12), Framing::Close] {
+                    let whole = check(framing, text.as_bytes(), 1);
+                    proptest::prop_assert_eq!(check(framing, text.as_bytes(), step), whole);
+                }
+            }
+        }
+    }
 }

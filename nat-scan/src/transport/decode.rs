@@ -13,7 +13,7 @@ const MAX_NESTED: usize = 2;
 const RATIO_FLOOR: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
+pub(super) enum Coding {
     Gzip,
     Deflate,
 }
@@ -38,7 +38,7 @@ pub(super) fn decode(
 }
 
 /// The codings in the order in which they were applied; `None` when one of them is unknown.
-fn codings(headers: &[(String, Vec<u8>)]) -> Option<Vec<Coding>> {
+pub(super) fn codings(headers: &[(String, Vec<u8>)]) -> Option<Vec<Coding>> {
     let mut found = Vec::new();
     for (_, value) in headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding")) {
         for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {

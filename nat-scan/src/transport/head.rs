@@ -291,4 +291,14 @@ mod tests {
         }
         assert_eq!(find_end(b"HTTP/1.1 200 OK\nA: b\n\nbody", 0), Some(22));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn head_is_never_longer_than_its_bytes(text in "(HTTP/1\\.[01] [0-9]{3} ?[a-z]{0,3}\r\n)?[a-cA-C:0-9 \r\n\0]{0,40}(\r\n\r\n)?") {
+            if let Ok(Some(head)) = parse(text.as_bytes(), &Limits::default()) {
+                proptest::prop_assert!(head.length <= text.len() && (100..=999).contains(&head.status));
+                proptest::prop_assert_eq!(find_end(text.as_bytes(), 0).is_some(), true);
+            }
+        }
+    }
 }

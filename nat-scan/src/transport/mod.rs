@@ -79,6 +79,12 @@ impl Response {
         self.header("content-type").map(|value| value.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
     }
 
+    /// True when the body is still in a content coding that is not undone here (`br`, `zstd`): its bytes say nothing.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        decode::codings(&self.headers).is_none()
+    }
+
     /// True for `application/json` and `+json`.
     #[must_use]
     pub fn is_json(&self) -> bool {

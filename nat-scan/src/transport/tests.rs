@@ -19,6 +19,8 @@ use super::*;
 use crate::engine::Connect;
 use crate::policy::{PinnedTarget, Resolve, SystemResolver, TargetPolicy};
 
+mod tls;
+
 type Handled = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that hands each connection, with its number, to `handle`.

@@ -27,9 +27,9 @@ impl Check for Deserialise {
     }
 
     fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
-        let complete = exchange
-            .response()
-            .is_some_and(|response| !response.truncated && has_body_by_definition(exchange, response));
+        let complete = exchange.response().is_some_and(|response| {
+            !response.truncated && !response.is_encoded() && has_body_by_definition(exchange, response)
+        });
         complete && media_of(exchange).is_some_and(|media| media.is_json() || media.is_xml())
     }
 

@@ -145,7 +145,7 @@ async fn token_is_requested_once_by_many_and_again_after_a_refusal() {
     session.invalidate();
     assert_eq!(header_of(&session, "authorization").await.as_deref(), Ok("Bearer t1"));
     let secrets: Vec<_> = session.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect();
-    assert_eq!(secrets, ["s3cr&t", "t0", "t1"]);
+    assert_eq!(secrets, ["s3cr&t", "t0", "t1", "u2"]);
 }
 
 #[tokio::test]
