@@ -54,18 +54,25 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
+/// Small in bytes and patient in time, so that a busy machine does not change a verdict.
 fn limits() -> Limits {
     Limits {
-        connect_timeout: Duration::from_millis(1000),
-        first_byte_timeout: Duration::from_millis(120),
-        total_timeout: Duration::from_millis(2000),
         max_head_bytes: 8 << 10,
         max_headers: 64,
         max_body_bytes: 64 << 10,
         max_decoded_bytes: 128 << 10,
+        ..Limits::default()
+    }
+}
+
+/// For servers that must be given up on.
+fn impatient() -> Limits {
+    Limits {
+        first_byte_timeout: Duration::from_millis(120),
+        total_timeout: Duration::from_millis(1000),
         min_bytes_per_window: 512,
         progress_window: Duration::from_millis(80),
-        ..Limits::default()
+        ..limits()
     }
 }
 
@@ -256,11 +263,12 @@ async fn hostile_answer_ends_in_its_named_error_within_limits() {
     ] {
         let answer = Arc::new(answer);
         let address = server(move |_, stream| Box::pin(play(answer.clone(), stream))).await;
-        let transport = transport(address);
+        let limits = if expected == "timeout" { impatient() } else { limits() };
+        let transport = HttpConnect::new().connect(&target(address), limits, "scan_test");
         let started = std::time::Instant::now();
         let result = transport.send(&Request::new(method, "/"), false).await;
         assert_eq!(ending(&result), expected, "{name}: {result:?}");
-        assert!(started.elapsed() < Duration::from_millis(1500), "{name} took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{name} took {:?}", started.elapsed());
         if let Ok(response) = result {
             assert!(response.wire_bytes < 200 << 10, "{name} read {} bytes", response.wire_bytes);
         }
