@@ -392,17 +392,31 @@ pub(crate) fn pushes(row: &Model) -> u32 {
     u32::try_from(row.pushes).unwrap_or(u32::MAX)
 }
 
-/// Running scans whose lease has run out, or that `node` (which was restarted) left behind.
+/// Whose leases are taken back before they run out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Former<'a> {
+    /// Nobody's.
+    None,
+    /// Those of this node, which was restarted.
+    Node(&'a str),
+    /// Everybody's: no other process uses the database.
+    All,
+}
+
+/// Running scans whose lease has run out or is taken back.
 pub(crate) async fn list_orphans(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
-    node: Option<&str>,
+    former: Former<'_>,
 ) -> Result<Vec<Model>> {
-    let mut lost = Condition::any().add(Column::LeaseUntil.lt(now));
-    if let Some(node) = node {
-        lost = lost.add(Column::Node.eq(node));
-    }
-    all(db, row::Entity::find().filter(Column::Status.eq(RUNNING)).filter(lost)).await
+    let query = row::Entity::find().filter(Column::Status.eq(RUNNING));
+    let expired = Column::LeaseUntil.lt(now);
+    let query = match former {
+        Former::None => query.filter(expired),
+        Former::Node(node) => query.filter(Condition::any().add(expired).add(Column::Node.eq(node))),
+        Former::All => query,
+    };
+    all(db, query).await
 }
 
 /// Scans that are not ended and got nowhere since `since`.

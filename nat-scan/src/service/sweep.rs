@@ -5,10 +5,11 @@ use nat_core::audit::AuditEntry;
 use nat_core::quota::{self, LedgerReason};
 use nat_core::store::CoreTx;
 use nat_core::{Actor, Result, ScanId, TenantId};
+use sea_orm::DatabaseBackend;
 
 use super::Scans;
 use super::accept::PUSH_AGAIN_S;
-use crate::db::scan::{self, End, Lease, Model};
+use crate::db::scan::{self, End, Former, Lease, Model};
 use crate::engine::ScanFailure;
 
 /// Attempts that a scan gets when its workers die.
@@ -21,7 +22,8 @@ const MAX_PUSH_PAUSE_S: i64 = 600;
 impl Scans {
     /// Repairs: re-pushes queued scans that have no job, re-queues scans whose lease has run out (three attempts, then
     /// `failed` with `ENGINE_ERROR` and a refund), ends scans without progress for 30 minutes as `TIMED_OUT`.
-    /// With `own_node_restarted` also takes back leases of this node's former process. Returns how many it touched.
+    /// With `own_node_restarted` also takes back leases of this node's former process; on SQLite, which one process
+    /// uses, of any process. Returns how many it touched.
     pub async fn sweep(&self, own_node_restarted: bool) -> Result<u64> {
         let now = self.ports.clock.now();
         let mut touched = 0;
@@ -47,9 +49,14 @@ impl Scans {
 
     async fn take_back(&self, now: DateTime<Utc>, own_node_restarted: bool) -> Result<u64> {
         let ports = &self.ports;
-        let node = own_node_restarted.then_some(ports.node.as_str());
+        let alone = ports.store.write.get_database_backend() == DatabaseBackend::Sqlite;
+        let former = match own_node_restarted {
+            true if alone => Former::All,
+            true => Former::Node(&ports.node),
+            false => Former::None,
+        };
         let mut touched = 0;
-        for row in scan::list_orphans(&ports.store.read, now, node).await? {
+        for row in scan::list_orphans(&ports.store.read, now, former).await? {
             let id = ScanId::from(row.id.as_str());
             if self.runs_here(&id) && row.lease_until.is_none_or(|until| until >= now) {
                 continue;
