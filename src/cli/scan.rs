@@ -1,0 +1,263 @@
+//! `nat scan` and `nat security-scan`: the engine alone, no server and no database.
+
+mod progress;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nat::core::entropy::{Entropy, SystemEntropy};
+use nat::core::secret::SecretString;
+use nat::core::time::SystemClock;
+use nat::scan::engine::{self, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat::scan::finding::Severity;
+use nat::scan::identity::{Credentials, OAuth2};
+use nat::scan::report::{self, Format};
+use nat::scan::transport::Limits;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{exit, output};
+
+/// Arguments of both scans.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nat scan http://127.0.0.1:8000
+  nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
+  nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
+  nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+
+Exit codes: 0 passed, 1 findings at or above --fail-on, 2 wrong arguments, 3 unusable spec,
+4 target unreachable, 5 internal error, 130 cancelled.")]
+pub(super) struct ScanArgs {
+    /// Base URL of the API.
+    url: Url,
+    /// OpenAPI 2.0, 3.0 or 3.1 document, JSON or YAML: a file or a URL. Absent: the usual places of the target.
+    #[arg(long, value_name = "FILE|URL")]
+    spec: Option<String>,
+    /// Report instead of the summary for people: json, html, csv, sarif, junit, markdown.
+    #[arg(long, value_parser = parse_format)]
+    format: Option<Format>,
+    /// Write the report there; its ending chooses the format when --format does not.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Exit with 1 when a finding is at least this severe: critical, high, medium, low, info or none.
+    #[arg(long, default_value = "high", value_parser = parse_gate)]
+    fail_on: Gate,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// No progress, only the result.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Credentials")]
+struct IdentityArgs {
+    /// Header sent with every request, such as 'X-API-Key: secret'. May be repeated.
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
+    header: Vec<(String, SecretString)>,
+    /// Bearer token.
+    #[arg(long, value_name = "TOKEN", env = "NAT_TOKEN", hide_env_values = true, conflicts_with_all = ["basic", "oauth2_token_url"])]
+    bearer: Option<String>,
+    /// User and password of HTTP Basic.
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "oauth2_token_url")]
+    basic: Option<String>,
+    /// Token endpoint of an OAuth2 client-credentials grant (password grant with --oauth2-user).
+    #[arg(long, value_name = "URL", requires = "oauth2_client")]
+    oauth2_token_url: Option<Url>,
+    /// Client id and secret.
+    #[arg(long, value_name = "ID[:SECRET]")]
+    oauth2_client: Option<String>,
+    /// User and password of the password grant.
+    #[arg(long, value_name = "USER:PASSWORD")]
+    oauth2_user: Option<String>,
+    /// Scope to ask for.
+    #[arg(long, value_name = "SCOPE")]
+    oauth2_scope: Option<String>,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Requests at once.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// Seconds for one answer.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=300))]
+    timeout: u16,
+    /// Requests in all.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    max_requests: u64,
+    /// Seconds in all.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u16).range(1..=1800))]
+    max_seconds: u16,
+    /// Path pattern to leave out, such as '/admin/*'. May be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Send the same requests again as the scan that printed this seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Only GET, HEAD and OPTIONS.
+    #[arg(long)]
+    safe_mode: bool,
+}
+
+/// From which severity on the scan fails; `None` never.
+#[derive(Clone, Copy)]
+struct Gate(Option<Severity>);
+
+fn parse_gate(text: &str) -> Result<Gate, String> {
+    if text == "none" {
+        return Ok(Gate(None));
+    }
+    let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
+    found.map(|severity| Gate(Some(severity))).ok_or_else(|| "one of critical, high, medium, low, info, none".to_owned())
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    Format::parse(text).ok_or_else(|| {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+fn parse_header(text: &str) -> Result<(String, SecretString), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is written 'Name: value'")?;
+    let name = name.trim();
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
+        return Err(format!("'{name}' is no header name"));
+    }
+    Ok((name.to_owned(), value.trim().to_owned().into()))
+}
+
+/// Runs a scan and prints or writes its report.
+pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
+    if !matches!(args.url.scheme(), "http" | "https") {
+        return exit::fail(exit::USAGE, "the URL must begin with http:// or https://");
+    }
+    let format = match report_format(&args) {
+        Ok(format) => format,
+        Err(why) => return exit::fail(exit::USAGE, &why),
+    };
+    let config = match scan_config(&args, kind) {
+        Ok(config) => config,
+        Err((code, why)) => return exit::fail(code, &why),
+    };
+    let scan_id = config.scan_id.clone();
+    let cancel = CancellationToken::new();
+    let shown = progress::Progress::start(args.quiet);
+    let ports = nat::server::engine_ports(false, Vec::new(), Arc::new(SystemClock));
+    let outcome = tokio::select! {
+        outcome = engine::run(config, ports, shown.sink(), cancel.clone()) => outcome,
+        () = super::server::second_signal(&cancel) => return exit::fail(exit::CANCELLED, "stopped at once"),
+    };
+    shown.finish();
+    let written = write_report(&args, &outcome, &scan_id, format);
+    if written != ExitCode::SUCCESS { written } else { verdict(&outcome, args.fail_on) }
+}
+
+fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
+    let Some(path) = args.output.as_ref().filter(|_| args.format.is_none()) else { return Ok(args.format) };
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    let found = Format::ALL.into_iter().find(|format| format.extension() == ending);
+    found.map(Some).ok_or_else(|| format!("the ending of {} names no format; add --format", path.display()))
+}
+
+fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, String)> {
+    let spec = match &args.spec {
+        None => SpecSource::Discover,
+        Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
+            SpecSource::Url(Url::parse(text).map_err(|error| (exit::USAGE, format!("--spec: {error}")))?)
+        }
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|error| (exit::SPEC_UNUSABLE, format!("{path}: {error}")))?;
+            let base = std::fs::canonicalize(path).ok().and_then(|path| Url::from_file_path(path).ok());
+            SpecSource::Bytes { bytes, base }
+        }
+    };
+    let limits = &args.limits;
+    let timeout = Duration::from_secs(limits.timeout.into());
+    Ok(ScanConfig {
+        kind,
+        target: args.url.clone(),
+        spec,
+        credentials: credentials(&args.identity),
+        second_credentials: None,
+        concurrency: limits.concurrency.into(),
+        limits: Limits::default().with_total_timeout(timeout),
+        max_requests: limits.max_requests,
+        max_duration: Duration::from_secs(limits.max_seconds.into()),
+        max_bytes: 4 << 30,
+        exclude: limits.exclude.clone(),
+        seed: limits.seed.unwrap_or_else(random_seed),
+        safe_mode: limits.safe_mode,
+        scan_id: nat::core::ScanId::generate(nat::core::time::Clock::now(&SystemClock), &SystemEntropy).to_string(),
+    })
+}
+
+fn random_seed() -> u64 {
+    let mut bytes = [0u8; 4];
+    SystemEntropy.fill(&mut bytes);
+    // Short enough to be typed again.
+    u64::from(u32::from_le_bytes(bytes))
+}
+
+fn credentials(args: &IdentityArgs) -> Credentials {
+    let pair = |text: &str| match text.split_once(':') {
+        Some((name, secret)) => (name.to_owned(), Some(SecretString::from(secret.to_owned()))),
+        None => (text.to_owned(), None),
+    };
+    let mut all: Vec<Credentials> =
+        args.header.iter().map(|(name, value)| Credentials::Header { name: name.clone(), value: value.clone() }).collect();
+    if let Some(token) = &args.bearer {
+        all.push(Credentials::Bearer(token.clone().into()));
+    }
+    if let Some(text) = &args.basic {
+        let (username, password) = pair(text);
+        all.push(Credentials::Basic { username, password: password.unwrap_or_default() });
+    }
+    if let (Some(token_url), Some(client)) = (&args.oauth2_token_url, &args.oauth2_client) {
+        let (client_id, client_secret) = pair(client);
+        let (username, password) = args.oauth2_user.as_deref().map(pair).map_or((None, None), |(u, p)| (Some(u), p));
+        let scope = args.oauth2_scope.clone();
+        let token_url = token_url.clone();
+        all.push(Credentials::OAuth2(Box::new(OAuth2 { token_url, client_id, client_secret, username, password, scope })));
+    }
+    Credentials::all(all)
+}
+
+fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Option<Format>) -> ExitCode {
+    let summary = || report::terminal(outcome, output::wants_colour(), output::width());
+    let Some(format) = format else { return output::print(&summary()) };
+    let bytes = report::write(outcome, scan_id, format);
+    let Some(path) = &args.output else { return output::write(&bytes) };
+    if let Err(error) = std::fs::write(path, &bytes) {
+        return exit::fail(exit::INTERNAL, &format!("cannot write {}: {error}", path.display()));
+    }
+    if !args.quiet {
+        output::say(&format!("report written to {}", path.display()));
+        return output::print(&summary());
+    }
+    ExitCode::SUCCESS
+}
+
+fn verdict(outcome: &Outcome, gate: Gate) -> ExitCode {
+    if outcome.cancelled {
+        return ExitCode::from(exit::CANCELLED);
+    }
+    if let Some(failure) = &outcome.failure {
+        let code = match failure.code.as_str() {
+            "SPEC_INVALID" => exit::SPEC_UNUSABLE,
+            "ENGINE_ERROR" => exit::INTERNAL,
+            _ => exit::NO_VERDICT,
+        };
+        return exit::fail(code, &failure.message);
+    }
+    let reached = gate.0.is_some_and(|least| outcome.findings.iter().any(|finding| finding.severity >= least));
+    ExitCode::from(if reached { exit::GATE_FAILED } else { exit::PASSED })
+}

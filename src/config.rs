@@ -1,0 +1,414 @@
+//! What a server is told: environment variables or flags, checked all at once.
+//!
+//! [`Settings`] is what came in, as text; [`Settings::check`] turns it into a [`Config`] or into every mistake found.
+//! No mistake quotes a secret.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use nat_core::plan::PlanCatalogue;
+use nat_core::secret::SecretString;
+use nat_scan::policy::IpNet;
+
+/// The text of each setting, empty or absent meaning unset. One member a row of the table in `docs/operating.md`.
+#[derive(Clone, Default, clap::Args)]
+#[command(next_help_heading = "Server settings")]
+pub struct Settings {
+    /// Database: a SQLite file or a PostgreSQL server.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "sqlite://nat.db?mode=rwc")]
+    pub database_url: String,
+
+    /// Public address of the API.
+    #[arg(long, env = "NAT_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+
+    /// Address of /metrics, apart from the API. Unset: off.
+    #[arg(long, env = "NAT_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
+
+    /// Secret that sync-tenant asks for, at least 32 characters. Unset: sync-tenant answers 503.
+    #[arg(long, env = "NAT_APP_SYNC_KEY", hide_env_values = true)]
+    pub app_sync_key: Option<String>,
+
+    /// Webhook signing secret (whsec_…); several, separated by commas, while it is rolled.
+    #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide_env_values = true)]
+    pub stripe_webhook_secret: Option<String>,
+
+    /// Key for calls to Stripe. Unset: checkout and portal answer 503.
+    #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
+    pub stripe_secret_key: Option<String>,
+
+    /// 32 bytes in base64 that seal stored target credentials. Made beside a SQLite file; required with PostgreSQL.
+    #[arg(long, env = "NAT_SEAL_KEY", hide_env_values = true)]
+    pub seal_key: Option<String>,
+
+    /// Which targets may be scanned: self-hosted (all but --target-deny) or saas (public addresses only).
+    #[arg(long, env = "NAT_MODE", default_value = "self-hosted")]
+    pub mode: String,
+
+    /// Networks that are never scanned, in CIDR form, separated by commas.
+    #[arg(long, env = "NAT_TARGET_DENY")]
+    pub target_deny: Option<String>,
+
+    /// Plan catalogue in the form that `nat plans` prints. Unset: the published table.
+    #[arg(long, env = "NAT_PLANS_FILE")]
+    pub plans_file: Option<PathBuf>,
+
+    /// Scans that this process runs at once.
+    #[arg(long, env = "NAT_WORKERS", default_value = "8")]
+    pub workers: String,
+
+    /// Log filter, for example info or nat=debug.
+    #[arg(long, env = "NAT_LOG", default_value = "info")]
+    pub log: String,
+
+    /// Form of the log: text or json.
+    #[arg(long, env = "NAT_LOG_FORMAT", default_value = "text")]
+    pub log_format: String,
+}
+
+/// Which targets may be scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything that is not denied.
+    SelfHosted,
+    /// Public addresses only.
+    Saas,
+}
+
+/// A checked configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// `sqlite:…` or `postgres:…`
+    pub database_url: String,
+    /// Public address.
+    pub listen: SocketAddr,
+    /// Address of `/metrics`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Of sync-tenant.
+    pub sync_key: Option<SecretString>,
+    /// Of webhooks.
+    pub webhook_secrets: Vec<SecretString>,
+    /// Given, or found and made beside the SQLite file.
+    pub seal_key: Option<[u8; 32]>,
+    /// Target policy.
+    pub mode: Mode,
+    /// Refused on top.
+    pub target_deny: Vec<IpNet>,
+    /// Plans.
+    pub plans: PlanCatalogue,
+    /// Scans at once.
+    pub workers: usize,
+    /// Log filter.
+    pub log: String,
+    /// Log as JSON lines.
+    pub log_json: bool,
+    /// Worth saying at start, but no reason to stop.
+    pub warnings: Vec<Problem>,
+}
+
+/// One thing wrong with one setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What is wrong and what to do; never the value of a secret.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.message)
+    }
+}
+
+/// Collects problems while settings are read.
+#[derive(Default)]
+struct Report {
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Report {
+    fn error(&mut self, variable: &'static str, message: impl Into<String>) {
+        self.errors.push(Problem { variable, message: message.into() });
+    }
+
+    fn warn(&mut self, variable: &'static str, message: impl Into<String>) {
+        self.warnings.push(Problem { variable, message: message.into() });
+    }
+
+    fn address(&mut self, variable: &'static str, text: &str) -> SocketAddr {
+        text.trim().parse().unwrap_or_else(|_| {
+            self.error(variable, format!("'{text}' is not an address with a port, such as 127.0.0.1:8080"));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    /// The text without surrounding white space; `None` for unset and empty. Secrets often carry a newline.
+    fn trimmed(&mut self, variable: &'static str, value: Option<&String>) -> Option<String> {
+        let value = value?;
+        let trimmed = value.trim();
+        if trimmed.len() != value.len() {
+            self.warn(variable, "has white space around its value, which is ignored");
+        }
+        (!trimmed.is_empty()).then(|| trimmed.to_owned())
+    }
+}
+
+impl Settings {
+    /// Every setting checked.
+    ///
+    /// # Errors
+    /// Every mistake, not only the first.
+    pub fn check(&self) -> Result<Config, Vec<Problem>> {
+        let mut report = Report::default();
+        let database_url = self.database_url.trim().to_owned();
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
+            report.error("DATABASE_URL", "must begin with sqlite: or postgres:");
+        }
+        let listen = report.address("NAT_LISTEN", &self.listen);
+        let metrics_listen = report
+            .trimmed("NAT_METRICS_LISTEN", self.metrics_listen.as_ref())
+            .map(|text| report.address("NAT_METRICS_LISTEN", &text));
+        let config = Config {
+            listen,
+            metrics_listen,
+            sync_key: self.sync_key(&mut report),
+            webhook_secrets: self.webhook_secrets(&mut report),
+            seal_key: self.seal_key(&database_url, &mut report),
+            mode: self.mode(&mut report),
+            target_deny: self.target_deny(&mut report),
+            plans: self.plans(&mut report),
+            workers: self.workers(&mut report),
+            log: self.log.clone(),
+            log_json: self.log_json(&mut report),
+            warnings: Vec::new(),
+            database_url,
+        };
+        self.check_stripe_key(&mut report);
+        if report.errors.is_empty() { Ok(Config { warnings: report.warnings, ..config }) } else { Err(report.errors) }
+    }
+
+    fn sync_key(&self, report: &mut Report) -> Option<SecretString> {
+        let key = report.trimmed("NAT_APP_SYNC_KEY", self.app_sync_key.as_ref())?;
+        if key.chars().count() < 32 {
+            report.warn("NAT_APP_SYNC_KEY", "has fewer than 32 characters and is not used: sync-tenant answers 503");
+            return None;
+        }
+        Some(key.into())
+    }
+
+    fn webhook_secrets(&self, report: &mut Report) -> Vec<SecretString> {
+        let Some(text) = report.trimmed("STRIPE_WEBHOOK_SECRET", self.stripe_webhook_secret.as_ref()) else {
+            return Vec::new();
+        };
+        let mut secrets = Vec::new();
+        for secret in text.split(',').map(str::trim).filter(|secret| !secret.is_empty()) {
+            if secret.starts_with("whsec_") {
+                secrets.push(secret.to_owned().into());
+            } else {
+                let hint = "must begin with whsec_: copy it from the webhook endpoint's page, not from API keys";
+                report.error("STRIPE_WEBHOOK_SECRET", hint);
+            }
+        }
+        secrets
+    }
+
+    fn check_stripe_key(&self, report: &mut Report) {
+        let Some(key) = report.trimmed("STRIPE_SECRET_KEY", self.stripe_secret_key.as_ref()) else { return };
+        if key.starts_with("sk_") || key.starts_with("rk_") {
+            report.warn("STRIPE_SECRET_KEY", "is set, but this version has no checkout yet: it is not used");
+        } else {
+            report.error("STRIPE_SECRET_KEY", "must begin with sk_ or rk_");
+        }
+    }
+
+    fn seal_key(&self, database_url: &str, report: &mut Report) -> Option<[u8; 32]> {
+        let Some(text) = report.trimmed("NAT_SEAL_KEY", self.seal_key.as_ref()) else {
+            if database_url.starts_with("postgres") {
+                let hint = "is required with PostgreSQL: every node needs the same. Make one with: head -c 32 /dev/urandom | base64";
+                report.error("NAT_SEAL_KEY", hint);
+            }
+            return None;
+        };
+        let key = base64::engine::general_purpose::STANDARD.decode(&text).ok().and_then(|bytes| bytes.try_into().ok());
+        if key.is_none() {
+            report.error("NAT_SEAL_KEY", "must be 32 bytes in base64 (44 characters)");
+        }
+        key
+    }
+
+    fn mode(&self, report: &mut Report) -> Mode {
+        match self.mode.trim() {
+            "" | "self-hosted" => Mode::SelfHosted,
+            "saas" => Mode::Saas,
+            other => {
+                report.error("NAT_MODE", format!("'{other}' is neither self-hosted nor saas"));
+                Mode::SelfHosted
+            }
+        }
+    }
+
+    fn target_deny(&self, report: &mut Report) -> Vec<IpNet> {
+        let text = report.trimmed("NAT_TARGET_DENY", self.target_deny.as_ref()).unwrap_or_default();
+        let mut networks = Vec::new();
+        for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+            let network = item.parse().ok().or_else(|| item.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+            match network {
+                Some(network) => networks.push(network),
+                None => report.error("NAT_TARGET_DENY", format!("'{item}' is no network such as 10.0.0.0/8")),
+            }
+        }
+        networks
+    }
+
+    fn plans(&self, report: &mut Report) -> PlanCatalogue {
+        let Some(path) = self.plans_file.as_ref().filter(|path| !path.as_os_str().is_empty()) else {
+            return PlanCatalogue::published();
+        };
+        let parsed = std::fs::read_to_string(path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| PlanCatalogue::parse(&text));
+        parsed.unwrap_or_else(|error| {
+            report.error("NAT_PLANS_FILE", format!("{}: {error}", path.display()));
+            PlanCatalogue::published()
+        })
+    }
+
+    fn workers(&self, report: &mut Report) -> usize {
+        match self.workers.trim().parse() {
+            Ok(count @ 1..=256) => count,
+            _ => {
+                report.error("NAT_WORKERS", "must be a number from 1 to 256");
+                1
+            }
+        }
+    }
+
+    fn log_json(&self, report: &mut Report) -> bool {
+        match self.log_format.trim() {
+            "" | "text" => false,
+            "json" => true,
+            other => {
+                report.error("NAT_LOG_FORMAT", format!("'{other}' is neither text nor json"));
+                false
+            }
+        }
+    }
+}
+
+impl Config {
+    /// The settings in force, one a line, secrets redacted.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let set = |is_set: bool| if is_set { "[set]" } else { "unset" };
+        let metrics = self.metrics_listen.map_or_else(|| "unset".to_owned(), |address| address.to_string());
+        let mode = if self.mode == Mode::Saas { "saas" } else { "self-hosted" };
+        let deny: Vec<String> = self.target_deny.iter().map(ToString::to_string).collect();
+        let plans: Vec<&str> = self.plans.plans().iter().map(|plan| plan.id.as_str()).collect();
+        let rows = [
+            ("DATABASE_URL", redact_password(&self.database_url)),
+            ("NAT_LISTEN", self.listen.to_string()),
+            ("NAT_METRICS_LISTEN", metrics),
+            ("NAT_APP_SYNC_KEY", set(self.sync_key.is_some()).to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", set(!self.webhook_secrets.is_empty()).to_owned()),
+            ("NAT_SEAL_KEY", set(self.seal_key.is_some()).to_owned()),
+            ("NAT_MODE", mode.to_owned()),
+            ("NAT_TARGET_DENY", if deny.is_empty() { "unset".to_owned() } else { deny.join(",") }),
+            ("NAT_WORKERS", self.workers.to_string()),
+            ("plans", plans.join(", ")),
+            ("NAT_LOG", self.log.clone()),
+        ];
+        rows.iter().map(|(name, value)| format!("{name:<22} {value}\n")).collect()
+    }
+
+    /// True for PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.database_url.starts_with("postgres")
+    }
+}
+
+/// The URL with `user:password@` reduced to `user:[redacted]@`.
+fn redact_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or("");
+            let password = if credentials.contains(':') { ":[redacted]" } else { "" };
+            format!("{scheme}://{user}{password}@{host}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            database_url: "sqlite::memory:".into(),
+            listen: "127.0.0.1:0".into(),
+            mode: "self-hosted".into(),
+            workers: "2".into(),
+            log: "info".into(),
+            log_format: "text".into(),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn check_names_every_mistake_at_once_and_no_secret() {
+        let wrong = Settings {
+            database_url: "mysql://root:hunter2@h/db".into(),
+            listen: "8080".into(),
+            stripe_webhook_secret: Some("sk_live_hunter2".into()),
+            seal_key: Some("hunter2".into()),
+            mode: "cloud".into(),
+            target_deny: Some("10.0.0.0/8, ten".into()),
+            plans_file: Some("/nonexistent/plans.toml".into()),
+            workers: "0".into(),
+            log_format: "xml".into(),
+            ..settings()
+        };
+        let problems = wrong.check().err().expect("nine mistakes");
+        let variables: Vec<&str> = problems.iter().map(|problem| problem.variable).collect();
+        let expected = [
+            "DATABASE_URL",
+            "NAT_LISTEN",
+            "STRIPE_WEBHOOK_SECRET",
+            "NAT_SEAL_KEY",
+            "NAT_MODE",
+            "NAT_TARGET_DENY",
+            "NAT_PLANS_FILE",
+            "NAT_WORKERS",
+            "NAT_LOG_FORMAT",
+        ];
+        assert_eq!(variables, expected);
+        assert!(!format!("{problems:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn check_short_sync_key_warns_and_is_not_used() {
+        let config = Settings { app_sync_key: Some("short\n".into()), ..settings() }.check().unwrap_or_else(|_| panic!());
+        assert!(config.sync_key.is_none());
+        assert_eq!(config.warnings.len(), 2, "white space and length: {:?}", config.warnings);
+    }
+
+    #[test]
+    fn check_postgres_needs_a_seal_key() {
+        let problems = Settings { database_url: "postgres://h/db".into(), ..settings() }.check().err().unwrap_or_default();
+        assert_eq!(problems.iter().map(|p| p.variable).collect::<Vec<_>>(), ["NAT_SEAL_KEY"]);
+    }
+
+    #[test]
+    fn describe_shows_no_password() {
+        assert_eq!(redact_password("postgres://u:p@w@h:5432/d"), "postgres://u:[redacted]@h:5432/d");
+        assert_eq!(redact_password("postgres://u@h/d"), "postgres://u@h/d");
+        assert_eq!(redact_password("sqlite://nat.db"), "sqlite://nat.db");
+    }
+}

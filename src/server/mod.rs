@@ -1,0 +1,8 @@
+//! A server: the services over their ports, the public router, the worker and the sweeper.
+
+mod compose;
+mod run;
+mod seal;
+
+pub use compose::{App, compose};
+pub use run::{Part, serve, work};
