@@ -1,6 +1,7 @@
 //! Tests of the whole: the layout of the house, the binary, servers under load and under the knife.
 
 mod cli;
+mod docs;
 mod layout;
 mod process;
 mod sample;
