@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod hostile;
 mod layout;
 mod process;
 mod sample;
