@@ -70,14 +70,18 @@ enum Target {
 }
 
 async fn start(target: Target) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    format!("http://{}", start_on("127.0.0.1:0", target).await)
+}
+
+async fn start_on(address: &str, target: Target) -> std::net::SocketAddr {
+    let listener = TcpListener::bind(address).await.expect("a port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             tokio::spawn(answer(socket, target));
         }
     });
-    format!("http://{address}")
+    address
 }
 
 async fn answer(mut socket: TcpStream, target: Target) -> std::io::Result<()> {
@@ -207,27 +211,29 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
     }
 }
 
-/// Public at first, then private: a name that is rebound.
-struct Rebinding(std::sync::atomic::AtomicUsize, std::net::SocketAddr);
+/// One address at first, another one ever after: a name that is rebound.
+struct Rebinding(std::sync::atomic::AtomicBool, [std::net::SocketAddr; 2]);
 
 #[async_trait]
 impl Resolve for Rebinding {
     async fn resolve(&self, _: &str, _: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
-        let first = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
-        Ok(vec![if first { std::net::SocketAddr::from(([192, 0, 2, 1], 9)) } else { self.1 }])
+        let again = self.0.swap(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(vec![self.1[usize::from(again)]])
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rebound_name_never_reaches_the_private_address() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let private = listener.local_addr().expect("bound");
-    let mut ports = nat::server::engine_ports(true, Vec::new(), Arc::new(SystemClock));
-    ports.policy.resolver = Arc::new(Rebinding(0.into(), private));
-    let target = format!("http://rebind.example.test:{}", private.port());
-    let outcome = engine::run(config(&target, bytes(SPEC)), ports, Arc::new(|_| {}), CancellationToken::new()).await;
-    let code = outcome.failure.map(|failure| failure.code);
-    assert!(matches!(code.as_deref(), Some("TARGET_UNREACHABLE" | "TARGET_NOT_ALLOWED")), "{code:?}");
-    let reached = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
-    assert!(reached.is_err(), "the private address was dialled");
+async fn rebound_name_never_reaches_the_denied_address() {
+    let denied = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let denied_address = denied.local_addr().expect("bound");
+    let allowed: std::net::SocketAddr = start_on("127.0.0.2:0", Target::Fine).await;
+    let mut ports =
+        nat::server::engine_ports(false, vec!["127.0.0.1/32".parse().expect("a network")], Arc::new(SystemClock));
+    ports.policy.resolver = Arc::new(Rebinding(false.into(), [allowed, denied_address]));
+    let spec = SpecSource::Bytes { bytes: SPEC.into(), base: None };
+    let target = format!("http://rebind.example.test:{}", allowed.port());
+    let outcome = engine::run(config(&target, spec), ports, Arc::new(|_| {}), CancellationToken::new()).await;
+    assert!(outcome.failure.is_none() && outcome.operations[0].requests > 5, "{:?}", outcome.failure);
+    let reached = tokio::time::timeout(Duration::from_millis(200), denied.accept()).await;
+    assert!(reached.is_err(), "the denied address was dialled");
 }
