@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use nat_billing::{Billing, BillingPorts};
 use nat_core::access::{ApiKeys, ApiKeysPorts};
 use nat_core::db::SeaStore;
-use nat_core::db::queue::SeaQueue;
 use nat_core::entropy::{Entropy, SystemEntropy};
 use nat_core::job::JobQueue;
 use nat_core::rate_limit::MemoryRateLimiter;
@@ -67,7 +66,7 @@ pub async fn compose(config: &Config) -> Result<App> {
     let store = SeaStore::open(&config.database_url, migrations).await?;
     let shared = Arc::new(store.clone());
     let plans = Arc::new(config.plans.clone());
-    let jobs: Arc<dyn JobQueue> = Arc::new(SeaQueue::new(&store));
+    let jobs: Arc<dyn JobQueue> = Arc::new(store.job_queue());
     let keys = ApiKeys::new(ApiKeysPorts {
         store: shared.clone(),
         plans: plans.clone(),

@@ -91,7 +91,7 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
                 continue;
             }
             restarted = false;
-            app.services.keys.flush_last_used().await;
+            flush(&app).await;
         }
     };
     let worker = async {
@@ -106,7 +106,14 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
         }
     };
     tokio::join!(sweeper, worker);
-    app.services.keys.flush_last_used().await;
+    flush(&app).await;
+}
+
+/// Writes down when keys were last used; what fails is tried again with the next tick.
+async fn flush(app: &App) {
+    if let Err(error) = app.services.keys.flush().await {
+        tracing::warn!(error = %error, cause = ?error.cause(), "cannot write when keys were last used");
+    }
 }
 
 /// The result of `work`, unless it goes on for longer than `grace` after `stop`.

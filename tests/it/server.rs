@@ -63,57 +63,68 @@ async fn accepts_exactly_the_units_left(addresses: &[SocketAddr], client: &Clien
     assert_eq!(assert_ledger_adds_up(client).await, 7);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn parallel_starts_on_seven_units_accept_seven() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let plans = plans(dir.path(), 7);
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let settings = [("DATABASE_URL", database.as_str()), ("NAT_PLANS_FILE", plans.to_str().expect("text"))];
-    let server = Server::start(&settings);
-    let client = Client::new(server.address).await.register("t").await;
-    accepts_exactly_the_units_left(&[server.address], &client).await;
+/// The settings of servers on one database.
+struct Setting {
+    dir: tempfile::TempDir,
+    plans: String,
+    database: String,
+}
+
+impl Setting {
+    fn new(database: &testing::TestDatabase, scans: u32) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let plans = plans(dir.path(), scans).to_string_lossy().into_owned();
+        Self { dir, plans, database: database.url.clone() }
+    }
+
+    fn serve(&self) -> Server {
+        assert!(self.dir.path().exists(), "the catalogue is there as long as the servers");
+        let settings =
+            [("DATABASE_URL", &*self.database), ("NAT_PLANS_FILE", &*self.plans), ("NAT_SEAL_KEY", SEAL_KEY), ("NAT_WORKERS", "20")];
+        Server::start(&settings)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_on_one_postgres_accept_seven() {
-    let Some(database) = testing::postgres_url().await else { return };
-    let dir = tempfile::tempdir().expect("a directory");
-    let plans = plans(dir.path(), 7);
-    let settings = [
-        ("DATABASE_URL", database.url()),
-        ("NAT_PLANS_FILE", plans.to_str().expect("text")),
-        ("NAT_SEAL_KEY", SEAL_KEY),
-    ];
-    let (one, two) = (Server::start(&settings), Server::start(&settings));
-    let client = Client::new(one.address).await.register("t").await;
-    accepts_exactly_the_units_left(&[one.address, two.address], &client).await;
+async fn parallel_starts_on_seven_units_accept_seven() {
+    testing::on_every_database(Vec::new, async |database| {
+        let setting = Setting::new(&database, 7);
+        // Only PostgreSQL is shared by several processes.
+        let count = if database.url.starts_with("postgres") { 2 } else { 1 };
+        let servers: Vec<Server> = (0..count).map(|_| setting.serve()).collect();
+        let client = Client::new(servers[0].address).await.register("t").await;
+        let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+        accepts_exactly_the_units_left(&addresses, &client).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_server_loses_no_scan_and_no_unit() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let plans = plans(dir.path(), 500);
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let settings = [("DATABASE_URL", database.as_str()), ("NAT_PLANS_FILE", plans.to_str().expect("text")), ("NAT_WORKERS", "20")];
-    let target = target().await;
-    let mut server = Server::start(&settings);
-    let client = Client::new(server.address).await.register("t").await;
-    let mut ids = Vec::new();
-    for _ in 0..10 {
-        let client = client.at(server.address).await;
-        for _ in 0..20 {
-            let (status, scan) = client.call("POST", "/scan", Some(&scan_of(&target, 100))).await;
-            assert_eq!(status, 202, "{scan}");
-            ids.push(scan["scan_id"].as_str().expect("an id").to_owned());
+    testing::on_every_database(Vec::new, async |database| {
+        let setting = Setting::new(&database, 500);
+        let target = target().await;
+        let mut server = setting.serve();
+        let client = Client::new(server.address).await.register("t").await;
+        let mut ids = Vec::new();
+        for _ in 0..10 {
+            let client = client.at(server.address).await;
+            for _ in 0..20 {
+                let (status, scan) = client.call("POST", "/scan", Some(&scan_of(&target, 100))).await;
+                assert_eq!(status, 202, "{scan}");
+                ids.push(scan["scan_id"].as_str().expect("an id").to_owned());
+            }
+            server.kill();
+            server = setting.serve();
         }
-        server.kill();
-        server = Server::start(&settings);
-    }
-    let client = client.at(server.address).await;
-    for id in &ids {
-        let scan = client.ended(id).await;
-        assert!(scan["status"] == "completed" || scan["status"] == "failed", "{scan}");
-    }
-    let completed = client.get("/scans?status=completed&per_page=1").await["total"].as_u64();
-    assert_eq!(Some(assert_ledger_adds_up(&client).await), completed, "a unit a completed scan, none for a failed one");
+        let client = client.at(server.address).await;
+        for id in &ids {
+            let scan = client.ended(id).await;
+            assert!(scan["status"] == "completed" || scan["status"] == "failed", "{scan}");
+        }
+        let completed = client.get("/scans?status=completed&per_page=1").await["total"].as_u64();
+        let used = assert_ledger_adds_up(&client).await;
+        assert_eq!(Some(used), completed, "a unit a completed scan, none for a failed one");
+    })
+    .await;
 }
