@@ -205,6 +205,7 @@ fn key_line(key: &ApiKey, now: DateTime<Utc>) -> String {
         _ => "active",
     };
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", at.format("%Y-%m-%d %H:%M")));
+    let used =
+        key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", at.format("%Y-%m-%d %H:%M")));
     format!("{}  {state:<7}  {:<20}  {used}  {}\n", key.prefix(), key.name, scopes.join(","))
 }

@@ -98,7 +98,9 @@ async fn tour(server: &str, target: &str, keep: bool) -> Result<(), String> {
     if keep {
         output::say(&format!("Still running, with this API key: {key}\nCtrl-C ends it."));
     } else {
-        output::say("Run `nat demo --keep` to try the curl lines, or scan your own API: nat scan http://127.0.0.1:8000");
+        output::say(
+            "Run `nat demo --keep` to try the curl lines, or scan your own API: nat scan http://127.0.0.1:8000",
+        );
     }
     Ok(())
 }

@@ -28,7 +28,10 @@ pub(super) fn say(line: &str) {
 
 /// Whether results go to a terminal that wants colour.
 pub(super) fn wants_colour() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment; NO_COLOR is a convention of terminals")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the binary reads the environment; NO_COLOR is a convention of terminals"
+    )]
     let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
 }

@@ -116,7 +116,9 @@ fn parse_gate(text: &str) -> Result<Gate, String> {
         return Ok(Gate(None));
     }
     let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
-    found.map(|severity| Gate(Some(severity))).ok_or_else(|| "one of critical, high, medium, low, info, none".to_owned())
+    found
+        .map(|severity| Gate(Some(severity)))
+        .ok_or_else(|| "one of critical, high, medium, low, info, none".to_owned())
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
@@ -189,7 +191,11 @@ fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, Strin
         credentials: credentials(&args.identity),
         second_credentials: None,
         concurrency: limits.concurrency.into(),
-        limits: Limits::default().with_total_timeout(timeout),
+        limits: Limits {
+            total_timeout: timeout,
+            first_byte_timeout: timeout.min(Limits::default().first_byte_timeout),
+            ..Limits::default()
+        },
         max_requests: limits.max_requests,
         max_duration: Duration::from_secs(limits.max_seconds.into()),
         max_bytes: 4 << 30,
@@ -212,8 +218,11 @@ fn credentials(args: &IdentityArgs) -> Credentials {
         Some((name, secret)) => (name.to_owned(), Some(SecretString::from(secret.to_owned()))),
         None => (text.to_owned(), None),
     };
-    let mut all: Vec<Credentials> =
-        args.header.iter().map(|(name, value)| Credentials::Header { name: name.clone(), value: value.clone() }).collect();
+    let mut all: Vec<Credentials> = args
+        .header
+        .iter()
+        .map(|(name, value)| Credentials::Header { name: name.clone(), value: value.clone() })
+        .collect();
     if let Some(token) = &args.bearer {
         all.push(Credentials::Bearer(token.clone().into()));
     }
@@ -226,9 +235,16 @@ fn credentials(args: &IdentityArgs) -> Credentials {
         let (username, password) = args.oauth2_user.as_deref().map(pair).map_or((None, None), |(u, p)| (Some(u), p));
         let scope = args.oauth2_scope.clone();
         let token_url = token_url.clone();
-        all.push(Credentials::OAuth2(Box::new(OAuth2 { token_url, client_id, client_secret, username, password, scope })));
+        all.push(Credentials::OAuth2(Box::new(OAuth2 {
+            token_url,
+            client_id,
+            client_secret,
+            username,
+            password,
+            scope,
+        })));
     }
-    Credentials::all(all)
+    if all.is_empty() { Credentials::None } else { Credentials::All(all) }
 }
 
 fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Option<Format>) -> ExitCode {

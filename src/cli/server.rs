@@ -87,9 +87,11 @@ fn start(args: &ServeArgs, run: impl AsyncFnOnce(Config, CancellationToken) -> R
 
 fn start_log(filter: &str, json: bool) -> Result<(), String> {
     // The job queue polls; its chatter is worth a line only when it is a warning.
-    let filter = EnvFilter::try_new(format!("sqlx=warn,apalis=warn,sea_orm=warn,{filter}")).map_err(|error| error.to_string())?;
+    let filter = EnvFilter::try_new(format!("sqlx=warn,apalis=warn,sea_orm=warn,{filter}"))
+        .map_err(|error| error.to_string())?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() }.map_err(|error| error.to_string())
+    if json { builder.json().try_init() } else { builder.with_ansi(false).try_init() }
+        .map_err(|error| error.to_string())
 }
 
 /// Cancels `stop` at the first SIGTERM or Ctrl-C and returns at the second.

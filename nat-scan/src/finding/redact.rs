@@ -63,6 +63,7 @@ impl Redactor {
                     self.secret(secret.expose_secret(), &format!("NAT_PASSWORD{suffix}"));
                 }
             }
+            Credentials::All(all) => all.iter().for_each(|one| self.credentials(one, suffix)),
         }
     }
 

@@ -32,6 +32,8 @@ pub enum Credentials {
     },
     /// OAuth2: password grant when `username` is there, else client credentials.
     OAuth2(Box<OAuth2>),
+    /// Several of them on each request, for example an API key beside a bearer token.
+    All(Vec<Credentials>),
 }
 
 /// An OAuth2 grant.

@@ -17,11 +17,11 @@ const SECRET_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cook
 
 /// One identity during one scan: puts its credentials on requests and keeps its token fresh.
 pub struct Session {
-    method: Method,
+    /// None: anonymous.
+    methods: Vec<Method>,
 }
 
 enum Method {
-    Anonymous,
     /// The same value all the time.
     Static {
         name: String,
@@ -35,12 +35,12 @@ enum Method {
 /// Shows what kind of identity it is and nothing of its secrets.
 impl fmt::Debug for Session {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.method {
-            Method::Anonymous => "anonymous",
+        let kinds = self.methods.iter().map(|method| match method {
             Method::Static { .. } => "static",
             Method::OAuth2(_) => "oauth2",
-        };
-        formatter.debug_tuple("Session").field(&kind).finish()
+        });
+        formatter.write_str("Session")?;
+        formatter.debug_list().entries(kinds).finish()
     }
 }
 
@@ -48,34 +48,37 @@ impl Session {
     /// A session of these credentials; `fetcher` is how tokens are obtained.
     #[must_use]
     pub fn new(credentials: Credentials, fetcher: Arc<PolicyFetcher>) -> Self {
-        let method = match credentials {
-            Credentials::None => Method::Anonymous,
+        let methods = match credentials {
+            Credentials::None => Vec::new(),
             Credentials::Bearer(token) => {
                 let value = format!("Bearer {}", token.expose_secret());
-                static_header("Authorization".to_owned(), value, vec![token])
+                vec![static_header("Authorization".to_owned(), value, vec![token])]
             }
             Credentials::Header { name, value } => {
                 let text = value.expose_secret().to_owned();
                 // "Bearer x" or "Token x": the second word alone is a secret too.
                 let last = text.rsplit(' ').next().unwrap_or_default().to_owned();
-                static_header(name, text, vec![value, last.into()])
+                vec![static_header(name, text, vec![value, last.into()])]
             }
-            Credentials::Basic { username, password } => basic(&username, password),
-            Credentials::OAuth2(grant) => Method::OAuth2(Box::new(TokenSource::new(*grant, fetcher))),
+            Credentials::Basic { username, password } => vec![basic(&username, password)],
+            Credentials::OAuth2(grant) => vec![Method::OAuth2(Box::new(TokenSource::new(*grant, fetcher)))],
+            Credentials::All(all) => {
+                all.into_iter().flat_map(|one| Self::new(one, Arc::clone(&fetcher)).methods).collect()
+            }
         };
-        Self { method }
+        Self { methods }
     }
 
     /// A session without credentials.
     #[must_use]
     pub const fn anonymous() -> Self {
-        Self { method: Method::Anonymous }
+        Self { methods: Vec::new() }
     }
 
     /// True when requests carry credentials.
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
-        !matches!(self.method, Method::Anonymous)
+        !self.methods.is_empty()
     }
 
     /// Puts the credentials on a request; obtains or renews the token first when there is need.
@@ -83,12 +86,13 @@ impl Session {
     /// # Errors
     /// [`AuthError`] when no token can be had.
     pub async fn apply(&self, request: &mut Request) -> Result<(), AuthError> {
-        match &self.method {
-            Method::Anonymous => {}
-            Method::Static { name, value, .. } => put(request, name, value.expose_secret()),
-            Method::OAuth2(tokens) => {
-                let token = tokens.current().await?;
-                put(request, "Authorization", &format!("Bearer {}", token.expose_secret()));
+        for method in &self.methods {
+            match method {
+                Method::Static { name, value, .. } => put(request, name, value.expose_secret()),
+                Method::OAuth2(tokens) => {
+                    let token = tokens.current().await?;
+                    put(request, "Authorization", &format!("Bearer {}", token.expose_secret()));
+                }
             }
         }
         Ok(())
@@ -96,43 +100,46 @@ impl Session {
 
     /// Puts credentials of the same shape on a request that cannot be valid. Nothing for an anonymous session.
     pub fn apply_garbage(&self, request: &mut Request) {
-        match &self.method {
-            Method::Anonymous => {}
-            Method::Static { name, garbage, .. } => put(request, name, garbage.expose_secret()),
-            Method::OAuth2(tokens) => {
-                let token = tokens.last().map_or_else(|| "0".repeat(40), |token| garbage(token.expose_secret()));
-                put(request, "Authorization", &format!("Bearer {token}"));
+        for method in &self.methods {
+            match method {
+                Method::Static { name, garbage, .. } => put(request, name, garbage.expose_secret()),
+                Method::OAuth2(tokens) => {
+                    let token = tokens.last().map_or_else(|| "0".repeat(40), |token| garbage(token.expose_secret()));
+                    put(request, "Authorization", &format!("Bearer {token}"));
+                }
             }
         }
     }
 
     /// The token was refused: the next [`Session::apply`] obtains another one. Nothing for static credentials.
     pub fn invalidate(&self) {
-        if let Method::OAuth2(tokens) = &self.method {
-            tokens.invalidate();
+        for method in &self.methods {
+            if let Method::OAuth2(tokens) = method {
+                tokens.invalidate();
+            }
         }
     }
 
     /// Every value that must not appear in evidence, reports or logs; tokens obtained so far included.
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretString> {
-        let secrets = match &self.method {
-            Method::Anonymous => Vec::new(),
+        let secrets = self.methods.iter().flat_map(|method| match method {
             Method::Static { secrets, .. } => secrets.clone(),
             Method::OAuth2(tokens) => {
                 let mut secrets = tokens.secrets();
                 secrets.extend(tokens.last().map(|token| garbage(token.expose_secret()).into()));
                 secrets
             }
-        };
-        secrets.into_iter().filter(|secret| !secret.expose_secret().is_empty()).collect()
+        });
+        secrets.filter(|secret| !secret.expose_secret().is_empty()).collect()
     }
 
     /// Names, in lower case, of headers whose values are redacted as a whole.
     #[must_use]
     pub fn secret_headers(&self) -> Vec<String> {
         let mut names: Vec<String> = SECRET_HEADERS.iter().map(|name| (*name).to_owned()).collect();
-        if let Method::Static { name, .. } = &self.method {
+        for method in &self.methods {
+            let Method::Static { name, .. } = method else { continue };
             let name = name.to_ascii_lowercase();
             if !names.contains(&name) {
                 names.push(name);
