@@ -394,14 +394,16 @@ mod tests {
 
     #[test]
     fn check_short_sync_key_warns_and_is_not_used() {
-        let config = Settings { app_sync_key: Some("short\n".into()), ..settings() }.check().unwrap_or_else(|_| panic!());
+        let config =
+            Settings { app_sync_key: Some("short\n".into()), ..settings() }.check().unwrap_or_else(|_| panic!());
         assert!(config.sync_key.is_none());
         assert_eq!(config.warnings.len(), 2, "white space and length: {:?}", config.warnings);
     }
 
     #[test]
     fn check_postgres_needs_a_seal_key() {
-        let problems = Settings { database_url: "postgres://h/db".into(), ..settings() }.check().err().unwrap_or_default();
+        let problems =
+            Settings { database_url: "postgres://h/db".into(), ..settings() }.check().err().unwrap_or_default();
         assert_eq!(problems.iter().map(|p| p.variable).collect::<Vec<_>>(), ["NAT_SEAL_KEY"]);
     }
 

@@ -4,5 +4,5 @@ mod compose;
 mod run;
 mod seal;
 
-pub use compose::{App, compose};
+pub use compose::{App, compose, engine_ports};
 pub use run::{Part, serve, work};

@@ -45,7 +45,10 @@ fn read(path: &Path) -> std::io::Result<[u8; 32]> {
     let text = std::fs::read_to_string(path)?;
     let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| {
-        std::io::Error::other(format!("{} does not hold 32 bytes in base64; restore it from your backup", path.display()))
+        std::io::Error::other(format!(
+            "{} does not hold 32 bytes in base64; restore it from your backup",
+            path.display()
+        ))
     })
 }
 

@@ -89,7 +89,9 @@ async fn answer(mut socket: TcpStream, target: Target) -> std::io::Result<()> {
     if socket.read(&mut head).await? == 0 {
         return Ok(());
     }
-    let json = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let json = |body: &str| {
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
     match target {
         Target::OneByteASecond => {
             let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -127,7 +129,8 @@ async fn answer(mut socket: TcpStream, target: Target) -> std::io::Result<()> {
             socket.write_all(format!("HTTP/1.1 200 OK\r\n{headers}\r\n").as_bytes()).await?;
         }
         Target::RedirectToMetadata => {
-            let head = "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/\r\nContent-Length: 0\r\n\r\n";
+            let head =
+                "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/\r\nContent-Length: 0\r\n\r\n";
             socket.write_all(head.as_bytes()).await?;
         }
         Target::Reset => socket.set_zero_linger()?,
@@ -180,9 +183,9 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
     let paths = |paths: &str| format!(r#"{{"openapi": "3.0.3", "info": {{"title": "t", "version": "1"}}, {paths}}}"#);
     let reference = |to: &str| {
         paths(&format!(
-            r#""paths": {{"/thing": {{"get": {{"parameters": [{{"name": "q", "in": "query", "schema": {{"$ref": "{to}"}}}}],
+            r##""paths": {{"/thing": {{"get": {{"parameters": [{{"name": "q", "in": "query", "schema": {{"$ref": "{to}"}}}}],
             "responses": {{"200": {{"description": "ok"}}}}}}}}}}, "components": {{"schemas": {{"Loop": {{"type": "object",
-            "properties": {{"next": {{"$ref": "#/components/schemas/Loop"}}}}}}, "Self": {{"$ref": "#/components/schemas/Self"}}}}}}"#
+            "properties": {{"next": {{"$ref": "#/components/schemas/Loop"}}}}}}, "Self": {{"$ref": "#/components/schemas/Self"}}}}}}"##
         ))
     };
     for (name, document, expected) in [
@@ -197,9 +200,21 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
         ("$ref to another host", reference("http://169.254.169.254/latest#/x"), ""),
         ("$ref to a file", reference("file:///etc/passwd#/x"), ""),
         ("$ref to nothing", reference("#/components/schemas/Missing"), ""),
-        ("server with variables", paths(r#""servers": [{"url": "{scheme}://{host}/v1", "variables": {"scheme": {"default": "http"}}}],
-            "paths": {"/thing": {"get": {"responses": {"200": {"description": "ok"}}}}}"#), ""),
-        ("relative server", paths(r#""servers": [{"url": "/api"}], "paths": {"/thing": {"get": {"responses": {"200": {"description": "ok"}}}}}"#), ""),
+        (
+            "server with variables",
+            paths(
+                r#""servers": [{"url": "{scheme}://{host}/v1", "variables": {"scheme": {"default": "http"}}}],
+            "paths": {"/thing": {"get": {"responses": {"200": {"description": "ok"}}}}}"#,
+            ),
+            "",
+        ),
+        (
+            "relative server",
+            paths(
+                r#""servers": [{"url": "/api"}], "paths": {"/thing": {"get": {"responses": {"200": {"description": "ok"}}}}}"#,
+            ),
+            "",
+        ),
     ] {
         let outcome = scan(&target, bytes(document)).await;
         let failure = outcome.failure.as_ref().map_or("", |failure| failure.code.as_str());

@@ -122,7 +122,19 @@ fn words_stand_only_where_they_belong() {
 
 #[test]
 fn engine_modules_know_no_store_job_or_tenant() {
-    let engine = ["check", "classify", "engine", "finding", "generate", "identity", "policy", "report", "schema", "spec", "transport"];
+    let engine = [
+        "check",
+        "classify",
+        "engine",
+        "finding",
+        "generate",
+        "identity",
+        "policy",
+        "report",
+        "schema",
+        "spec",
+        "transport",
+    ];
     for path in all_sources() {
         let place = relative(&path);
         let Some(module) = place.strip_prefix("nat-scan/src/") else { continue };
@@ -149,7 +161,9 @@ fn files_stay_small() {
 
 #[test]
 fn top_level_is_the_agreed_one() {
-    for name in ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs", "tests", "src", ".ci/run"] {
+    for name in
+        ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs", "tests", "src", ".ci/run"]
+    {
         assert!(root().join(name).exists(), "{name} is missing");
     }
 }

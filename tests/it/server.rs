@@ -79,8 +79,12 @@ impl Setting {
 
     fn serve(&self) -> Server {
         assert!(self.dir.path().exists(), "the catalogue is there as long as the servers");
-        let settings =
-            [("DATABASE_URL", &*self.database), ("NAT_PLANS_FILE", &*self.plans), ("NAT_SEAL_KEY", SEAL_KEY), ("NAT_WORKERS", "20")];
+        let settings = [
+            ("DATABASE_URL", &*self.database),
+            ("NAT_PLANS_FILE", &*self.plans),
+            ("NAT_SEAL_KEY", SEAL_KEY),
+            ("NAT_WORKERS", "20"),
+        ];
         Server::start(&settings)
     }
 }
