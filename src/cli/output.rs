@@ -38,6 +38,6 @@ pub(super) fn wants_colour() -> bool {
 
 /// Columns for results: those of the terminal, at most 100; 80 elsewhere.
 pub(super) fn width() -> usize {
-    let terminal = indicatif::ProgressDrawTarget::stdout().width().filter(|_| std::io::stdout().is_terminal());
-    terminal.map_or(80, |columns| usize::from(columns).clamp(60, 100))
+    let terminal = console::Term::stdout().size_checked();
+    terminal.map_or(80, |(_, columns)| usize::from(columns).clamp(60, 100))
 }

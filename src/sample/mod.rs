@@ -1,0 +1,5 @@
+//! stub
+/// stub
+pub fn router() -> axum::Router {
+    axum::Router::new()
+}
