@@ -145,20 +145,10 @@ fn words(name: &str) -> Vec<String> {
 
 /// The text with a length in code points between `least` and `most`, keeping what the format needs.
 pub(crate) fn fit(mut text: String, format: Option<&str>, least: usize, most: Option<usize>) -> Option<String> {
-    let length = text.chars().count();
-    if let Some(most) = most.filter(|most| length > *most) {
-        return match format {
-            Some("email" | "idn-email") if most >= 6 => Some(format!("{}@b.co", "a".repeat((most - 5).min(8)))),
-            Some("uri" | "url") if most >= 11 => Some("http://a.io".to_owned()),
-            Some("hostname") if most >= 4 => Some("a.io".to_owned()),
-            Some("byte" | "base64") if most < 4 => Some(String::new()),
-            Some("ipv4") if most >= 7 => Some("1.1.1.1".to_owned()),
-            Some("ipv6") if most >= 3 => Some("::1".to_owned()),
-            Some("password" | "binary" | "char") | None => Some(text.chars().take(most).collect()),
-            Some(format) if is_exact(format) => None,
-            Some(_) => Some(text.chars().take(most).collect()),
-        };
+    if let Some(most) = most.filter(|most| text.chars().count() > *most) {
+        text = shortened(&text, format, most)?;
     }
+    let length = text.chars().count();
     if length >= least {
         return Some(text);
     }
@@ -182,6 +172,21 @@ pub(crate) fn fit(mut text: String, format: Option<&str>, least: usize, most: Op
     }
     let length = text.chars().count();
     (length >= least && most.is_none_or(|most| length <= most)).then_some(text)
+}
+
+/// At most `most` characters, which may turn out to be fewer.
+fn shortened(text: &str, format: Option<&str>, most: usize) -> Option<String> {
+    Some(match format {
+        Some("email" | "idn-email") if most >= 6 => format!("{}@b.co", "a".repeat((most - 5).min(8))),
+        Some("uri" | "url") if most >= 11 => "http://a.io".to_owned(),
+        Some("hostname") if most >= 4 => "a.io".to_owned(),
+        Some("byte" | "base64") if most < 4 => String::new(),
+        Some("ipv4") if most >= 7 => "1.1.1.1".to_owned(),
+        Some("ipv6") if most >= 3 => "::1".to_owned(),
+        Some("email" | "idn-email" | "uri" | "url" | "hostname") => return None,
+        Some(format) if is_exact(format) => return None,
+        _ => text.chars().take(most).collect(),
+    })
 }
 
 /// `length` characters of host labels, with the dot at the end.
