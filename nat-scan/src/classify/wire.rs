@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn paths_are_matched_by_their_template() {
-        let table: &[(&str, &str, Option<&[(&str, &str)]>)] = &[
+        type Captured = Option<&'static [(&'static str, &'static str)]>;
+        let table: &[(&str, &str, Captured)] = &[
             ("/a", "/a", Some(&[])),
             ("/a", "/b", None),
             ("/a/{id}", "/a/1", Some(&[("id", "1")])),

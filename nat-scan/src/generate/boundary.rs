@@ -1,13 +1,13 @@
 //! Valid values at the edge of a keyword.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::canonical::{Types, View};
 use super::site::Site;
 use super::value::{Generator, MAX_TEXT, chosen_type, float, integer};
 use super::{pattern, text};
 
-/// Options of one enumeration, and members left out of one object.
+/// Options of one enumeration.
 const MAX_OPTIONS: usize = 32;
 /// Items that are written to reach `maxItems`.
 const MAX_ITEMS: usize = 256;
@@ -43,8 +43,7 @@ pub(super) fn values<'a>(
         Value::Number(_) => numbers(view, &mut out),
         Value::String(now) => strings(generator, view, site, now, &mut out),
         Value::Array(items) => arrays(generator, view, site, items, &mut out),
-        Value::Object(members) => objects(view, members, &mut out),
-        Value::Null => {}
+        Value::Object(_) | Value::Null => {}
     }
     out
 }
@@ -119,14 +118,5 @@ fn arrays<'a>(
     }
     if let Some(most) = view.max_items.filter(|most| *most <= MAX_ITEMS && *most != now.len()) {
         out.extend(exactly(most).map(|value| ("maxItems", value)));
-    }
-}
-
-fn objects(view: &View<'_>, now: &Map<String, Value>, out: &mut Vec<(&'static str, Value)>) {
-    let optional = now.keys().filter(|name| !view.required.contains(&name.as_str()));
-    for name in optional.take(MAX_OPTIONS) {
-        let mut without = now.clone();
-        without.shift_remove(name);
-        out.push(("absent", Value::Object(without)));
     }
 }

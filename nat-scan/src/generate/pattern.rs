@@ -45,8 +45,10 @@ pub(crate) fn member(pattern: &str, least: usize, most: Option<usize>, rng: &mut
         return None;
     }
     let translated = translate(pattern);
-    let hir =
-        regex_syntax::parse(&translated).or_else(|_| regex_syntax::parse(&without_look_around(&translated))).ok()?;
+    let plain = regex_syntax::parse(&translated).ok();
+    // Look-ahead usually demands "one of each": then every kind of character gets its turn.
+    let mixed = plain.is_none();
+    let hir = plain.or_else(|| regex_syntax::parse(&without_look_around(&translated)).ok())?;
     let (head, tail) = (is_anchored(&hir, true), is_anchored(&hir, false));
     let fits = |text: &str| {
         let length = text.chars().count();
@@ -55,7 +57,7 @@ pub(crate) fn member(pattern: &str, least: usize, most: Option<usize>, rng: &mut
     for extra in [0, 1, 2, 4, 8, 16, 32, 64, 256, 1024] {
         for _ in 0..4 {
             let mut text = String::new();
-            write(&hir, extra, rng, &mut text)?;
+            write(&hir, extra, mixed, rng, &mut text)?;
             if fits(&text) {
                 return Some(text);
             }
@@ -104,30 +106,30 @@ fn is_anchored(hir: &Hir, head: bool) -> bool {
 }
 
 /// Appends a member of `hir`; repetitions run `extra` times above their minimum at most. `None`: no member, or too long.
-fn write(hir: &Hir, extra: u32, rng: &mut ChaCha8Rng, out: &mut String) -> Option<()> {
+fn write(hir: &Hir, extra: u32, mixed: bool, rng: &mut ChaCha8Rng, out: &mut String) -> Option<()> {
     if out.len() > MAX_LENGTH {
         return None;
     }
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.push_str(std::str::from_utf8(&literal.0).ok()?),
-        HirKind::Class(class) => out.push(character(class, rng)?),
+        HirKind::Class(class) => out.push(character(class, mixed.then_some(out.len()), rng)?),
         HirKind::Repetition(repetition) => {
             let most = repetition.min.saturating_add(extra).min(repetition.max.unwrap_or(u32::MAX));
             let least = repetition.min.max(most.saturating_sub(extra / 2)).min(most);
             for _ in 0..rng.random_range(least..=most) {
-                write(&repetition.sub, extra.min(4), rng, out)?;
+                write(&repetition.sub, extra.min(4), mixed, rng, out)?;
             }
         }
-        HirKind::Capture(capture) => write(&capture.sub, extra, rng, out)?,
-        HirKind::Concat(parts) => parts.iter().try_for_each(|part| write(part, extra, rng, out))?,
-        HirKind::Alternation(parts) => write(parts.get(rng.random_range(0..parts.len()))?, extra, rng, out)?,
+        HirKind::Capture(capture) => write(&capture.sub, extra, mixed, rng, out)?,
+        HirKind::Concat(parts) => parts.iter().try_for_each(|part| write(part, extra, mixed, rng, out))?,
+        HirKind::Alternation(parts) => write(parts.get(rng.random_range(0..parts.len()))?, extra, mixed, rng, out)?,
     }
     Some(())
 }
 
 /// A member of a class: a letter or digit if there is one, else printable ASCII, else anything.
-fn character(class: &Class, rng: &mut ChaCha8Rng) -> Option<char> {
+fn character(class: &Class, turn: Option<usize>, rng: &mut ChaCha8Rng) -> Option<char> {
     let ranges: Vec<(char, char)> = match class {
         Class::Unicode(class) => class.iter().map(|range| (range.start(), range.end())).collect(),
         Class::Bytes(class) => class
@@ -142,7 +144,11 @@ fn character(class: &Class, rng: &mut ChaCha8Rng) -> Option<char> {
         };
         ranges.iter().flat_map(cut).collect()
     };
-    let mut pool = within(&[('a', 'z'), ('A', 'Z'), ('0', '9')]);
+    const KINDS: [(char, char); 4] = [('A', 'Z'), ('a', 'z'), ('0', '9'), ('#', '&')];
+    let mut pool = turn.and_then(|turn| KINDS.get(turn % KINDS.len())).map(|kind| within(&[*kind])).unwrap_or_default();
+    if pool.is_empty() {
+        pool = within(&[('a', 'z'), ('A', 'Z'), ('0', '9')]);
+    }
     if pool.is_empty() {
         pool = within(&[('!', '~')]);
     }
@@ -269,5 +275,12 @@ mod tests {
         let mut rng = rng::stream(1, "GET /", Phase::Coverage, 0);
         let text = member(r"^(?=.*[A-Z])(?!.*\s)[A-Z]{8,}$", 8, None, &mut rng).unwrap();
         assert!(text.chars().count() >= 8 && text.chars().all(|c| c.is_ascii_uppercase()), "{text}");
+        let text =
+            member(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?=.*[@$!%*?&])[A-Za-z\d@$!%*?&]{8,}$", 8, Some(64), &mut rng)
+                .unwrap();
+        for kind in [char::is_uppercase, char::is_lowercase, |c: char| c.is_ascii_digit(), |c: char| "$%&".contains(c)]
+        {
+            assert!(text.contains(kind), "{text}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::body::{Codec, content_type};
-use super::site::{Site, replaced, sites};
+use super::site::{Site, lean, replaced, sites};
 use super::value::{self, Fill, Generator, Place};
 use super::{Argument, BodyValue, Case, Intent, Phase, Slot, boundary, is_reserved_header, negative, render, rng};
 use crate::classify::{WireTruth, classify, wire};
@@ -249,8 +250,9 @@ impl<'a> Plan<'a> {
         let Some(schema) = media.schema.as_ref().filter(|_| codec != Codec::Opaque) else { return };
         let mut rng = rng::stream(self.seed, &self.endpoint, self.phase, BODY_STREAMS << 1);
         let mut all = changes(schema, "", &full, body_place(media), &mut rng);
-        if full != minimal && all.len() < MAX_CANDIDATES / 4 {
-            // A full value may follow another alternative than the minimal one.
+        let keys = |value: &Value| value.as_object().map(|members| members.keys().cloned().collect::<HashSet<_>>());
+        if keys(&lean(schema, &full, "")) != keys(&minimal) {
+            // The full value follows another alternative than the minimal one.
             all.extend(changes(schema, "", &minimal, body_place(media), &mut rng));
         }
         let expect = if codec == Codec::Json { Expect::NotPositive } else { Expect::Negative };
@@ -433,37 +435,52 @@ struct Change {
 }
 
 impl Change {
+    /// The value at the slot, first items for `[]`.
+    fn value_at(&self) -> Option<&Value> {
+        self.value.pointer(&self.slot.replace("/[]", "/0"))
+    }
+
     fn describe(&self, slot: Slot, negative: Expect) -> (String, Intent, Expect) {
         let (location, name, keyword) = (slot.location, &slot.name, self.keyword);
         if self.valid {
-            return (format!("{location} {name}: {keyword} just met"), Intent::Positive, Expect::NotNegative);
+            return (format!("{location} {name}: {keyword} met"), Intent::Positive, Expect::NotNegative);
         }
-        let label = format!("{location} {name}: {keyword} violated");
+        let detail = match (keyword, self.value_at()) {
+            ("type", Some(Value::Null)) => " by null",
+            ("type", Some(Value::Bool(_))) => " by a boolean",
+            ("type", Some(Value::Number(_))) => " by a number",
+            ("type", Some(Value::String(_))) => " by a string",
+            ("type", Some(Value::Array(_))) => " by an array",
+            ("type", Some(Value::Object(_))) => " by an object",
+            _ => "",
+        };
+        let label = format!("{location} {name}: {keyword} violated{detail}");
         (label, Intent::Negative { slot, keyword: keyword.to_owned() }, negative)
     }
 }
 
 /// Every boundary and every violation at every site of a valid value, proved by the schema.
-fn changes(schema: &Schema, name: &str, now: &Value, place: Place, rng: &mut rand_chacha::ChaCha8Rng) -> Vec<Change> {
-    let sites = sites(schema, name, now);
+fn changes(schema: &Schema, name: &str, full: &Value, place: Place, rng: &mut ChaCha8Rng) -> Vec<Change> {
+    let sites = sites(schema, name, full);
     let mut generator = Generator::new(schema, Fill::Full, rng);
-    let mut out = Vec::new();
+    let (mut met, mut violated) = (Vec::new(), Vec::new());
     for site in &sites {
+        let lean = lean(schema, full, &site.pointer);
+        let now = if schema.is_valid(&lean, Direction::Request) { &lean } else { full };
         let Some(here) = now.pointer(&site.pointer) else { continue };
-        let valid = boundary::values(&mut generator, site, here);
-        for (keyword, value) in valid {
-            out.extend(
-                change(schema, now, site, keyword, "", value, true).filter(|change| place.admits(&change.value)),
-            );
+        if site.depth > 0 && !site.slot.ends_with("[]") {
+            met.push(Change { slot: site.slot.clone(), keyword: "presence", valid: true, value: now.clone() });
         }
-    }
-    for site in &sites {
-        let Some(here) = now.pointer(&site.pointer) else { continue };
+        for (keyword, value) in boundary::values(&mut generator, site, here) {
+            met.extend(change(schema, now, site, keyword, "", value, true));
+        }
         for fault in negative::faults(&mut generator, site, here) {
-            out.extend(change(schema, now, site, fault.keyword, &fault.below, fault.value, false));
+            violated.extend(change(schema, now, site, fault.keyword, &fault.below, fault.value, false));
         }
     }
-    out
+    met.retain(|change| place.admits(&change.value));
+    met.extend(violated);
+    met
 }
 
 fn change(

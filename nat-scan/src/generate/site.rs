@@ -106,6 +106,40 @@ fn suits(view: &View<'_>, value: &Value) -> bool {
     }) && members.keys().all(|key| !view.property(key).is_nothing())
 }
 
+/// The value without optional members, except those that lead to `path`: what a fault at `path` is judged against, so
+/// that nothing else can be the reason for an answer.
+pub(super) fn lean(schema: &Schema, value: &Value, path: &str) -> Value {
+    let keys: Vec<String> = path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+    pruned(schema, &Part::of(schema.node()), value, &keys)
+}
+
+fn pruned<'a>(schema: &'a Schema, part: &Part<'a>, value: &Value, path: &[String]) -> Value {
+    let wanted = path.first();
+    let rest =
+        |key: &str| if wanted.is_some_and(|wanted| wanted == key) { path.get(1..).unwrap_or_default() } else { &[] };
+    if !(value.is_object() || value.is_array()) {
+        return value.clone();
+    }
+    let all = views(schema, part);
+    let Some(view) = all.iter().find(|view| suits(view, value)) else { return value.clone() };
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(key, _)| view.required.contains(&key.as_str()) || wanted == Some(*key))
+            .map(|(key, value)| (key.clone(), pruned(schema, &view.property(key), value, rest(key))))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let part = view.prefix.get(index).unwrap_or(&view.items);
+                pruned(schema, part, item, rest(&index.to_string()))
+            })
+            .collect(),
+        _ => value.clone(),
+    }
+}
+
 /// `root` with the value at `pointer` replaced.
 pub(super) fn replaced(root: &Value, pointer: &str, with: Value) -> Option<Value> {
     if pointer.is_empty() {

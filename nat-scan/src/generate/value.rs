@@ -193,7 +193,7 @@ impl<'a, 'r> Generator<'a, 'r> {
             Types::STRING => self.text(view, name).map(Value::String),
             Types::INTEGER => self.integer(view, name),
             Types::NUMBER => self.number(view, name),
-            Types::BOOLEAN => Some(Value::Bool(self.attempt % 2 == 0)),
+            Types::BOOLEAN => Some(Value::Bool(self.attempt.is_multiple_of(2))),
             _ => Some(Value::Null),
         }
     }
@@ -355,7 +355,7 @@ impl<'a, 'r> Generator<'a, 'r> {
         }
         let fits = |text: &String| view.patterns.iter().all(|pattern| pattern::matches(pattern, text));
         let sized = |text: String| text::fit(text, view.format, view.min_length, view.max_length);
-        let named = view.format.and_then(|format| text::of_format(format, self.rng));
+        let named = view.format.and_then(|format| text::of_format(format, name, self.rng));
         let named = named.or_else(|| text::of_name(name, self.rng)).and_then(sized);
         if let Some(named) = named.filter(fits) {
             return Some(named);
