@@ -1,0 +1,9 @@
+//! The router over the real services and a fresh database of every configured kind.
+
+mod app;
+mod docs;
+mod errors;
+mod headers;
+mod isolation;
+mod keys;
+mod order;
