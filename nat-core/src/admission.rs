@@ -1,14 +1,13 @@
 //! Admission: who shows this key, and may this tenant's request pass now? Written once for every wire.
 //!
 //! A wire collects what the client presented, in whatever form it came; this module judges it, authenticates the key
-//! and charges the tenant's bucket. The published 401 body never says what was wrong, a [`KeyMistake`] does: it names
-//! the mistake for a hint beside the body and never repeats the key.
+//! and charges the tenant's bucket. The published 401 body never says what was wrong; a [`Hint`] beside it does.
 
 use std::sync::Arc;
 
 use crate::{
-    Actor, Error, ErrorCode, Result,
-    access::ApiKeys,
+    Actor, Error, Result,
+    access::{self, ApiKeys},
     rate_limit::{RateDecision, RateLimiter},
 };
 
@@ -25,54 +24,22 @@ pub struct Presented<'a> {
     pub cookie: bool,
 }
 
-/// How a key was presented wrongly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyMistake {
-    /// Nothing was presented.
-    Absent,
-    /// `Authorization` instead of `X-API-Key`.
-    Authorization,
-    /// In the query string.
-    Query,
-    /// In a cookie.
-    Cookie,
-    /// More than one `X-API-Key`.
-    Several,
-    /// An empty value.
-    Empty,
-    /// White space, a no-break space or a byte order mark in or around it.
-    Whitespace,
-    /// Quotation marks around it.
-    Quoted,
-    /// `Bearer ` in front of it.
-    Prefixed,
-    /// It does not look like a key of ours, or it is not a live one.
-    Refused,
-}
+/// A sentence about a refused key, for the client. It names a mistake and never repeats the key; which of the reasons
+/// a well-formed key is refused for is in the tenant's audit log only.
+pub type Hint = &'static str;
 
-impl KeyMistake {
-    /// A sentence for the client.
-    #[must_use]
-    pub const fn hint(self) -> &'static str {
-        match self {
-            Self::Absent => "send your key in the header X-API-Key",
-            Self::Authorization => "use the header X-API-Key instead of Authorization",
-            Self::Query => "keys in the query string are ignored: use the header X-API-Key",
-            Self::Cookie => "keys in cookies are ignored: use the header X-API-Key",
-            Self::Several => "send the header X-API-Key exactly once",
-            Self::Empty => "the header X-API-Key is empty",
-            Self::Whitespace => "remove the white space in or around the key",
-            Self::Quoted => "remove the quotation marks around the key",
-            Self::Prefixed => "remove the word Bearer in front of the key",
-            Self::Refused => "copy the whole key, beginning with nat_pk_, and check that it was not rotated or revoked",
-        }
-    }
+const ABSENT: Hint = "send the API key in the header X-API-Key";
+const AUTHORIZATION: Hint = "use the header X-API-Key instead of Authorization";
+const QUERY: Hint = "a key in the query string is ignored: use the header X-API-Key";
+const COOKIE: Hint = "a key in a cookie is ignored: use the header X-API-Key";
+const SEVERAL: Hint = "send the header X-API-Key exactly once";
+const NO_TEXT: Hint = "the key holds bytes that are no text";
+const REFUSED: Hint = "check that the key was not rotated or revoked and has not expired";
 
-    /// The value of `WWW-Authenticate`: the published 401 body cannot say what was wrong.
-    #[must_use]
-    pub fn challenge(self) -> String {
-        format!(r#"ApiKey realm="nat", header="X-API-Key", hint="{}""#, self.hint())
-    }
+/// The value of `WWW-Authenticate`: the published 401 body cannot say what was wrong.
+#[must_use]
+pub fn challenge(hint: Option<Hint>) -> String {
+    format!(r#"ApiKey realm="nat", header="X-API-Key", hint="{}""#, hint.unwrap_or(REFUSED))
 }
 
 impl<'a> Presented<'a> {
@@ -95,28 +62,16 @@ impl<'a> Presented<'a> {
     }
 
     /// The one key text that is worth looking up.
-    pub fn key(&self) -> Result<&'a str, KeyMistake> {
+    pub fn key(&self) -> Result<&'a str, Hint> {
         let raw = match self.api_keys.as_slice() {
-            [one] => std::str::from_utf8(one).map_err(|_| KeyMistake::Refused)?,
-            [] if self.authorization => return Err(KeyMistake::Authorization),
-            [] if self.query => return Err(KeyMistake::Query),
-            [] if self.cookie => return Err(KeyMistake::Cookie),
-            [] => return Err(KeyMistake::Absent),
-            _ => return Err(KeyMistake::Several),
+            [one] => std::str::from_utf8(one).map_err(|_| NO_TEXT)?,
+            [] if self.authorization => return Err(AUTHORIZATION),
+            [] if self.query => return Err(QUERY),
+            [] if self.cookie => return Err(COOKIE),
+            [] => return Err(ABSENT),
+            _ => return Err(SEVERAL),
         };
-        if raw.is_empty() {
-            Err(KeyMistake::Empty)
-        } else if raw.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
-            Err(KeyMistake::Prefixed)
-        } else if raw.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}')) {
-            Err(KeyMistake::Whitespace)
-        } else if raw.starts_with(['"', '\'', '`', '“', '‘']) {
-            Err(KeyMistake::Quoted)
-        } else if !raw.is_ascii() || raw.len() > 256 {
-            Err(KeyMistake::Refused)
-        } else {
-            Ok(raw)
-        }
+        access::hint(raw).map_or(Ok(raw), Err)
     }
 }
 
@@ -134,8 +89,8 @@ pub struct Admitted {
 pub struct Refused {
     /// E1, E6, or 503 when the store is away.
     pub error: Error,
-    /// What was wrong with the key, for E1.
-    pub mistake: Option<KeyMistake>,
+    /// For [`challenge`], with E1.
+    pub hint: Option<Hint>,
     /// The state of the bucket, for E6.
     pub rate: Option<RateDecision>,
 }
@@ -156,12 +111,9 @@ impl Admission {
 
     /// 401 before 429; a request that is not authenticated charges nobody's bucket.
     pub async fn admit(&self, presented: &Presented<'_>, cost: u32) -> Result<Admitted, Box<Refused>> {
-        let refused = |error, mistake, rate| Box::new(Refused { error, mistake, rate });
-        let raw = presented.key().map_err(|mistake| refused(Error::invalid_api_key(), Some(mistake), None))?;
-        let actor = self.keys.authenticate(raw).await.map_err(|error| {
-            let mistake = (error.code == ErrorCode::InvalidApiKey).then_some(KeyMistake::Refused);
-            refused(error, mistake, None)
-        })?;
+        let refused = |error, hint, rate| Box::new(Refused { error, hint, rate });
+        let raw = presented.key().map_err(|hint| refused(Error::invalid_api_key(), Some(hint), None))?;
+        let actor = self.keys.authenticate(raw).await.map_err(|error| refused(error, None, None))?;
         let rate = self.limiter.check(&actor.tenant_id, &actor.plan_id, cost).await;
         if rate.allowed {
             Ok(Admitted { actor, rate })
@@ -209,37 +161,28 @@ mod tests {
 
     #[test]
     fn challenge_every_hint_keeps_the_quotes_balanced() {
-        use KeyMistake::*;
-        for mistake in [Absent, Authorization, Query, Cookie, Several, Empty, Whitespace, Quoted, Prefixed, Refused] {
-            let challenge = mistake.challenge();
+        let ours = [ABSENT, AUTHORIZATION, QUERY, COOKIE, SEVERAL, NO_TEXT, REFUSED];
+        let shapes = ["", "Bearer x", "\"x\"", " x", "x", "nat_pk_x"].map(|text| access::hint(text).expect("a hint"));
+        for hint in ours.into_iter().chain(shapes) {
+            let challenge = challenge(Some(hint));
             assert!(challenge.is_ascii() && challenge.matches('"').count() == 6, "{challenge}");
         }
     }
 
-    fn check(api_keys: &[&[u8]], elsewhere: (bool, bool, bool), expected: Result<&str, KeyMistake>) {
+    fn check(api_keys: &[&[u8]], elsewhere: (bool, bool, bool), hint: Hint) {
         let (authorization, query, cookie) = elsewhere;
         let presented = Presented { api_keys: api_keys.to_vec(), authorization, query, cookie };
-        assert_eq!(presented.key(), expected, "{api_keys:?} {elsewhere:?}");
+        assert_eq!(presented.key(), Err(hint), "{api_keys:?} {elsewhere:?}");
     }
 
     #[test]
     fn presented_key_each_mistake_is_named() {
-        const NONE: (bool, bool, bool) = (false, false, false);
-        check(&[b"nat_pk_x"], NONE, Ok("nat_pk_x"));
-        check(&[b"nat_pk_x"], (true, true, true), Ok("nat_pk_x"));
-        check(&[], NONE, Err(KeyMistake::Absent));
-        check(&[], (true, true, true), Err(KeyMistake::Authorization));
-        check(&[], (false, true, true), Err(KeyMistake::Query));
-        check(&[], (false, false, true), Err(KeyMistake::Cookie));
-        check(&[b"nat_pk_x", b"nat_pk_x"], NONE, Err(KeyMistake::Several));
-        check(&[b""], NONE, Err(KeyMistake::Empty));
-        check(&[b"Bearer nat_pk_x"], NONE, Err(KeyMistake::Prefixed));
-        for text in [" k", "k ", "k\t", "k\r", "\u{a0}k", "\u{feff}k", "k x"] {
-            check(&[text.as_bytes()], NONE, Err(KeyMistake::Whitespace));
-        }
-        check(&[b"\"nat_pk_x\""], NONE, Err(KeyMistake::Quoted));
-        check(&[b"\xff\xfe"], NONE, Err(KeyMistake::Refused));
-        check(&["nät".as_bytes()], NONE, Err(KeyMistake::Refused));
-        check(&[&[b'a'; 257]], NONE, Err(KeyMistake::Refused));
+        check(&[], (false, false, false), ABSENT);
+        check(&[], (true, true, true), AUTHORIZATION);
+        check(&[], (false, true, true), QUERY);
+        check(&[], (false, false, true), COOKIE);
+        check(&[b"nat_pk_x", b"nat_pk_x"], (false, false, false), SEVERAL);
+        check(&[b"\xff\xfe"], (false, false, false), NO_TEXT);
+        check(&[b"nat_pk_x"], (true, true, true), access::hint("nat_pk_x").expect("too short"));
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use nat_core::admission::{Admission, KeyMistake, Presented, rate_fields};
+use nat_core::admission::{Admission, Hint, Presented, challenge, rate_fields};
 use nat_core::rate_limit::RateDecision;
 use nat_core::{Error, ErrorCode};
 
@@ -47,7 +47,7 @@ async fn execute(State(app): State<App>, request: Request) -> Response {
     let admitted = match app.admission.admit(&presented, 1).await {
         Ok(admitted) => admitted,
         Err(refused) => {
-            let mut response = refusal(&refused.error, refused.mistake);
+            let mut response = refusal(&refused.error, refused.hint);
             tell_rate(response.headers_mut(), refused.rate.as_ref());
             return response;
         }
@@ -84,7 +84,7 @@ async fn collect(body: Body) -> Result<Bytes, Error> {
     })
 }
 
-fn refusal(error: &Error, mistake: Option<KeyMistake>) -> Response {
+fn refusal(error: &Error, hint: Option<Hint>) -> Response {
     let answer = Answer::from_errors(Vec::<ServerError>::from([server_error(error)]));
     let mut response = GraphQLResponse::from(answer).into_response();
     *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -92,7 +92,9 @@ fn refusal(error: &Error, mistake: Option<KeyMistake>) -> Response {
     if let Some(seconds) = error.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(challenge) = mistake.and_then(|mistake| HeaderValue::from_str(&mistake.challenge()).ok()) {
+    if error.code == ErrorCode::InvalidApiKey
+        && let Ok(challenge) = HeaderValue::from_str(&challenge(hint))
+    {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     response

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nat_core::admission::KeyMistake;
+use nat_core::admission::{Hint, challenge};
 use nat_core::{Error, ErrorCode};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ pub(crate) struct ApiError(pub(crate) Arc<Failure>);
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    pub(crate) mistake: Option<KeyMistake>,
+    pub(crate) hint: Option<Hint>,
 }
 
 impl ApiError {
@@ -31,8 +31,8 @@ impl ApiError {
         Error::new(code, message).into()
     }
 
-    pub(crate) fn with_mistake(error: Error, mistake: Option<KeyMistake>) -> Self {
-        Self(Arc::new(Failure { error, mistake }))
+    pub(crate) fn with_hint(error: Error, hint: Option<Hint>) -> Self {
+        Self(Arc::new(Failure { error, hint }))
     }
 
     pub(crate) fn not_found() -> Self {
@@ -68,7 +68,7 @@ impl ApiError {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        Self::with_mistake(error, None)
+        Self::with_hint(error, None)
     }
 }
 
@@ -156,12 +156,12 @@ impl Failure {
 
     /// The published 401 body says nothing about the mistake, so the challenge does.
     fn challenge(&self) -> Option<HeaderValue> {
-        let challenge = match self.error.code {
-            ErrorCode::InvalidApiKey => self.mistake.unwrap_or(KeyMistake::Refused).challenge(),
+        let text = match self.error.code {
+            ErrorCode::InvalidApiKey => challenge(self.hint),
             ErrorCode::InvalidSyncKey => r#"ApiKey realm="nat", header="X-Sync-Key""#.to_owned(),
             _ => return None,
         };
-        HeaderValue::from_str(&challenge).ok()
+        HeaderValue::from_str(&text).ok()
     }
 
     /// Tells the log, once: our failures with their cause, the client's only for those who look closely.

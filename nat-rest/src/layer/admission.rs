@@ -27,7 +27,7 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
             response
         }
         Err(refused) => {
-            let mut response = ApiError::with_mistake(refused.error, refused.mistake).into_response();
+            let mut response = ApiError::with_hint(refused.error, refused.hint).into_response();
             if let Some(rate) = &refused.rate {
                 tell_rate(response.headers_mut(), rate);
             }

@@ -25,8 +25,8 @@ use nat_scan::transport::http::HttpConnect;
 use serde_json::Value;
 use tower::ServiceExt;
 
-pub const SYNC_KEY: &str = "sync_0123456789012345678901234567890123456789";
-pub const HOOK_SECRET: &str = "whsec_test_secret_0123456789";
+pub(crate) const SYNC_KEY: &str = "sync_0123456789012345678901234567890123456789";
+pub(crate) const HOOK_SECRET: &str = "whsec_test_secret_0123456789";
 
 const PLANS: &str = r#"
 [[plan]]
@@ -34,42 +34,44 @@ id = "free"
 functional_scans = 5
 security_scans = 0
 requests_per_minute = 100000
-concurrent_scans = 5
+concurrent_scans = 50
 [[plan]]
 id = "pro"
 requests_per_minute = 100000
 [[plan]]
 id = "slow"
+functional_scans = 1
 requests_per_minute = 2
+concurrent_scans = 1
 "#;
 
-pub struct App {
-    pub router: Router,
-    pub services: Services,
-    pub store: SeaStore,
-    pub clock: Arc<ManualClock>,
-    pub config: Config,
+pub(crate) struct App {
+    pub(crate) router: Router,
+    pub(crate) services: Services,
+    pub(crate) store: SeaStore,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) config: Config,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
     /// The body is a flat error with this code, and says the same status as the answer when it says one.
-    pub fn assert_error(&self, status: u16, code: &str) {
+    pub(crate) fn assert_error(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
         let body = self.json();
         assert_eq!(body["error"], code, "{self:?}");
@@ -88,9 +90,9 @@ impl Now for EngineClock {
 
 /// What a test may want to be different.
 #[derive(Clone, Copy)]
-pub struct Settings {
-    pub sync_key: bool,
-    pub timeout: Duration,
+pub(crate) struct Settings {
+    pub(crate) sync_key: bool,
+    pub(crate) timeout: Duration,
 }
 
 impl Default for Settings {
@@ -100,11 +102,11 @@ impl Default for Settings {
 }
 
 /// Runs `test` on a fresh application over every configured kind of database.
-pub async fn with_app(test: impl AsyncFn(App)) {
+pub(crate) async fn with_app(test: impl AsyncFn(App)) {
     with_settings(Settings::default(), test).await;
 }
 
-pub async fn with_settings(settings: Settings, test: impl AsyncFn(App)) {
+pub(crate) async fn with_settings(settings: Settings, test: impl AsyncFn(App)) {
     testing::on_every_database(migrations, async |database| test(compose(database.store, settings)).await).await;
 }
 
@@ -166,7 +168,7 @@ fn compose(store: SeaStore, settings: Settings) -> App {
 }
 
 impl App {
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 64 << 20).await.expect("a body");
@@ -175,7 +177,7 @@ impl App {
     }
 
     /// `path` is below the base path unless it begins with `//`.
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let uri = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).map(str::to_owned);
         let mut request = Request::builder().method(method).uri(uri.unwrap_or_else(|| format!("/api/v1{path}")));
         for (name, value) in headers {
@@ -184,21 +186,21 @@ impl App {
         self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 
-    pub async fn get(&self, path: &str, key: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
         self.call("GET", path, &[("x-api-key", key)], "").await
     }
 
-    pub async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
         self.call("POST", path, &[("x-api-key", key), ("content-type", "application/json")], body).await
     }
 
-    pub async fn sync(&self, body: &str) -> Answer {
+    pub(crate) async fn sync(&self, body: &str) -> Answer {
         let headers = [("x-sync-key", SYNC_KEY), ("content-type", "application/json")];
         self.call("POST", "/billing/sync-tenant", &headers, body).await
     }
 
     /// Registers a tenant and returns its key.
-    pub async fn tenant(&self, id: &str, plan: &str) -> String {
+    pub(crate) async fn tenant(&self, id: &str, plan: &str) -> String {
         let answer = self.sync(&format!(r#"{{"tenant_id":"{id}","email":"{id}@example.test","plan":"{plan}"}}"#)).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["api_key"].as_str().expect("a key").to_owned()

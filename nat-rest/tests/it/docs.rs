@@ -25,6 +25,14 @@ async fn every_documented_operation_is_a_route() {
 }
 
 #[tokio::test]
+async fn document_loads_without_a_warning() {
+    let text = nat_rest::openapi();
+    let api = nat_scan::spec::load(text.as_bytes(), None, None, nat_scan::spec::SpecLimits::default()).await;
+    let api = api.expect("a document that can be tested with");
+    assert_eq!((api.operations.len(), api.warnings), (22, Vec::new()));
+}
+
+#[tokio::test]
 async fn docs_page_needs_nothing_from_elsewhere() {
     with_app(async |app| {
         let document = app.call("GET", "/openapi.json", &[], "").await;
@@ -53,7 +61,7 @@ async fn plans_are_the_catalogue() {
         let plans = app.call("GET", "/plans", &[], "").await;
         assert_eq!(
             plans.text,
-            r#"{"plans":[{"id":"free","functional_scans":5,"security_scans":0,"requests_per_minute":100000,"concurrent_scans":5,"outgoing_webhooks":false},{"id":"pro","functional_scans":null,"security_scans":null,"requests_per_minute":100000,"concurrent_scans":null,"outgoing_webhooks":false},{"id":"slow","functional_scans":null,"security_scans":null,"requests_per_minute":2,"concurrent_scans":null,"outgoing_webhooks":false}]}"#
+            r#"{"plans":[{"id":"free","functional_scans":5,"security_scans":0,"requests_per_minute":100000,"concurrent_scans":50,"outgoing_webhooks":false},{"id":"pro","functional_scans":null,"security_scans":null,"requests_per_minute":100000,"concurrent_scans":null,"outgoing_webhooks":false},{"id":"slow","functional_scans":1,"security_scans":null,"requests_per_minute":2,"concurrent_scans":1,"outgoing_webhooks":false}]}"#
         );
     })
     .await;

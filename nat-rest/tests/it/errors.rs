@@ -26,15 +26,15 @@ async fn keys_presented_wrongly_get_the_published_401_and_a_hint() {
         let (quoted, spaced, prefixed) = (format!("\"{key}\""), format!("{key} x"), format!("Bearer {key}"));
         let (short, bearer) = (&key[..key.len() - 3], prefixed.as_str());
         let cases: [(&str, &[(&str, &str)], &str); 9] = [
-            ("/usage", &[], "send your key in the header X-API-Key"),
+            ("/usage", &[], "send the API key in the header X-API-Key"),
             ("/usage", &[("authorization", bearer)], "use the header X-API-Key instead of Authorization"),
-            (&format!("/usage?api_key={key}"), &[], "keys in the query string are ignored: use the header X-API-Key"),
+            (&format!("/usage?api_key={key}"), &[], "a key in the query string is ignored: use the header X-API-Key"),
             ("/usage", &[("x-api-key", &key), ("x-api-key", &key)], "send the header X-API-Key exactly once"),
-            ("/usage", &[("x-api-key", "")], "the header X-API-Key is empty"),
-            ("/usage", &[("x-api-key", &spaced)], "remove the white space in or around the key"),
-            ("/usage", &[("x-api-key", &quoted)], "remove the quotation marks around the key"),
-            ("/usage", &[("x-api-key", bearer)], "remove the word Bearer in front of the key"),
-            ("/usage", &[("x-api-key", short)], "copy the whole key, beginning with nat_pk_"),
+            ("/usage", &[("x-api-key", "")], "send the API key in the header X-API-Key"),
+            ("/usage", &[("x-api-key", &spaced)], "the key has white space in it or around it"),
+            ("/usage", &[("x-api-key", &quoted)], "send the key without quotes"),
+            ("/usage", &[("x-api-key", bearer)], "send the key alone, without 'Bearer'"),
+            ("/usage", &[("x-api-key", short)], "the key is incomplete or too long"),
         ];
         for (path, headers, hint) in cases {
             let answer = app.call("GET", path, headers, "").await;
@@ -52,9 +52,7 @@ async fn keys_presented_wrongly_get_the_published_401_and_a_hint() {
 async fn paths_and_methods_that_do_not_exist_are_flat_errors() {
     with_app(async |app| {
         let key = app.tenant("t", "free").await;
-        for path in
-            ["/nothing", "/", "", "/usage/", "/scan/%FF", "/scan/a%00b", "/keys/..%2f/rotate", "//", "//nothing"]
-        {
+        for path in ["/nothing", "/", "", "/usage/", "/scan/%FF", "/scan/a%00b", "//", "//nothing"] {
             check(&app.get(path, &key).await, 404, NOT_FOUND);
         }
         let method =

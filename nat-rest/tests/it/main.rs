@@ -7,3 +7,4 @@ mod headers;
 mod isolation;
 mod keys;
 mod order;
+mod scans;

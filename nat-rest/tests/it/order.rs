@@ -35,6 +35,26 @@ async fn tenant_routes_check_key_rate_path_media_json_fields() {
 }
 
 #[tokio::test]
+async fn scans_check_fields_plan_concurrency_quota() {
+    with_app(async |app| {
+        let free = app.tenant("free", "free").await;
+        app.post("/security-scan", &free, r#"{"url":7}"#).await.assert_error(422, "VALIDATION_ERROR");
+        app.post("/security-scan", &free, r#"{"url":"http://127.0.0.1:1"}"#)
+            .await
+            .assert_error(403, "FEATURE_NOT_AVAILABLE");
+        // One scan at once and one in all: the second start breaks both limits.
+        let slow = app.tenant("slow", "slow").await;
+        let start = async || app.post("/scan", &slow, r#"{"url":"http://127.0.0.1:1"}"#).await;
+        assert_eq!(start().await.status, 202);
+        let limited = start().await;
+        limited.assert_error(429, "CONCURRENT_LIMIT");
+        assert_eq!(limited.json()["retry_after"].to_string(), limited.header("retry-after"));
+        assert!(limited.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rate_limit_comes_before_the_path() {
     with_app(async |app| {
         let key = app.tenant("t", "slow").await;
