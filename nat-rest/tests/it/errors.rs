@@ -11,6 +11,9 @@ const E1: &str =
     r#"{"error":"INVALID_API_KEY","message":"The API key provided is invalid or has been revoked.","status":401}"#;
 const NOT_FOUND: &str = r#"{"error":"NOT_FOUND","message":"The requested resource was not found.","status":404}"#;
 
+/// Path, headers, what the hint says.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 fn check(answer: &Answer, status: u16, body: &str) {
     assert_eq!((answer.status, answer.text.as_str()), (status, body), "{:?}", answer.headers);
     assert_eq!(answer.header("content-type"), "application/json");
@@ -25,7 +28,7 @@ async fn keys_presented_wrongly_get_the_published_401_and_a_hint() {
         let key = app.tenant("t", "free").await;
         let (quoted, spaced, prefixed) = (format!("\"{key}\""), format!("{key} x"), format!("Bearer {key}"));
         let (short, bearer) = (&key[..key.len() - 3], prefixed.as_str());
-        let cases: [(&str, &[(&str, &str)], &str); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("/usage", &[], "send the API key in the header X-API-Key"),
             ("/usage", &[("authorization", bearer)], "use the header X-API-Key instead of Authorization"),
             (&format!("/usage?api_key={key}"), &[], "a key in the query string is ignored: use the header X-API-Key"),

@@ -12,11 +12,12 @@ fn names(value: &serde_json::Value) -> Vec<&str> {
 async fn key_life_from_creation_to_revocation() {
     with_app(async |app| {
         let first = app.tenant("t", "free").await;
+        app.clock.advance(chrono::TimeDelta::seconds(1));
         let made = app.post("/keys", &first, r#"{"name":"ci","scopes":["usage:read","keys:read"]}"#).await;
         assert_eq!(made.status, 201, "{made:?}");
         let made = made.json();
         assert_eq!(names(&made), ["key_id", "api_key", "name", "scopes", "expires_at", "created_at"]);
-        assert_eq!((&made["name"], &made["created_at"]), (&json!("ci"), &json!("2025-01-15T12:00:00.000Z")));
+        assert_eq!((&made["name"], &made["created_at"]), (&json!("ci"), &json!("2025-01-15T12:00:01.000Z")));
         let (id, key) = (made["key_id"].as_str().expect("an id"), made["api_key"].as_str().expect("a key"));
 
         let list = app.get("/keys", key).await;
