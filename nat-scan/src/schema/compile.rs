@@ -6,6 +6,7 @@ use jsonschema::PatternOptions;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value, json};
 
+use super::cost::Cost;
 use super::{Direction, Violation};
 
 /// Nodes of one schema with all it refers to; a larger one accepts everything.
@@ -17,17 +18,21 @@ const BACKTRACK_LIMIT: usize = 100_000;
 /// `$ref`s that are followed to find a `readOnly`.
 const MAX_HOPS: usize = 8;
 
-/// A validator of one schema for one direction.
+/// A validator of one schema for one direction. A value that is too costly to judge fits.
 pub(crate) struct Compiled {
     validator: jsonschema::Validator,
+    cost: Cost,
 }
 
 impl Compiled {
     pub(crate) fn is_valid(&self, value: &Value) -> bool {
-        self.validator.is_valid(value) || self.violations(value, 1).is_empty()
+        !self.cost.affords(value) || self.validator.is_valid(value) || self.violations(value, 1).is_empty()
     }
 
     pub(crate) fn violations(&self, value: &Value, limit: usize) -> Vec<Violation> {
+        if !self.cost.affords(value) {
+            return Vec::new();
+        }
         self.validator.iter_errors(value).filter(|error| !gave_up(error)).take(limit).map(|e| violation(&e)).collect()
     }
 }
@@ -66,9 +71,11 @@ pub(crate) fn compile(node: &Value, definitions: &Map<String, Value>, direction:
         return None;
     }
     let mut document = Document::collect(node, definitions, direction)?.write();
+    // No bound means that no validation would end.
+    let cost = Cost::of(&document)?;
     for _ in 0..MAX_REPAIRS {
         match build(&document) {
-            Ok(validator) => return Some(Compiled { validator }),
+            Ok(validator) => return Some(Compiled { validator, cost }),
             Err(error) => {
                 let pointer = error.instance_path().to_string();
                 tracing::debug!(pointer, "a keyword of a schema cannot be used: {error}");

@@ -2,6 +2,7 @@
 //! compiled once.
 
 pub(crate) mod compile;
+mod cost;
 pub(crate) mod cycle;
 pub(crate) mod normalise;
 pub(crate) mod pointer;

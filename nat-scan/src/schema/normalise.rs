@@ -112,10 +112,14 @@ impl Normaliser<'_> {
         let mut out = Map::new();
         for (key, value) in map {
             if !self.is_modern() && is_newer(key) {
-                self.at(key, |n| n.newer(&mut out, map, key, value));
+                self.at(key, |n| n.newer(&mut out, key, value));
             } else {
                 self.at(key, |n| n.keyword(&mut out, map, key, value));
             }
+        }
+        // Properties that only an ignored `patternProperties` allows must not become violations.
+        if !self.is_modern() && map.contains_key("patternProperties") && out.contains_key("additionalProperties") {
+            out.insert("additionalProperties".to_owned(), Value::Bool(true));
         }
         self.exclusive(&mut out, map, "minimum", "exclusiveMinimum");
         self.exclusive(&mut out, map, "maximum", "exclusiveMaximum");
@@ -177,15 +181,10 @@ impl Normaliser<'_> {
     }
 
     /// A keyword of a later JSON Schema in an old document: not part of the contract.
-    fn newer(&mut self, out: &mut Map<String, Value>, map: &Map<String, Value>, key: &str, value: &Value) {
+    fn newer(&mut self, out: &mut Map<String, Value>, key: &str, value: &Value) {
         self.warn(format!("`{key}` does not exist in this version and is ignored"));
-        match key {
-            "const" => add_examples(out, vec![value.clone()]),
-            // Properties that only `patternProperties` allows must not become violations.
-            "patternProperties" if map.contains_key("additionalProperties") => {
-                out.insert("additionalProperties".to_owned(), Value::Bool(true));
-            }
-            _ => {}
+        if key == "const" {
+            add_examples(out, vec![value.clone()]);
         }
     }
 
@@ -204,11 +203,14 @@ impl Normaliser<'_> {
         };
         let mut known: Vec<&str> = Vec::new();
         for name in names {
-            let name = if name == "file" { "string" } else { name };
-            if !TYPES.contains(&name) {
-                let name: String = name.chars().take(60).collect();
-                self.warn(format!("unknown type `{name}` is ignored"));
+            let stated = name;
+            let Some(name) = meant_type(stated) else {
+                let stated: String = stated.chars().take(60).collect();
+                self.warn(format!("unknown type `{stated}` is ignored"));
                 return None;
+            };
+            if name != stated && stated != "file" {
+                self.warn(format!("`{stated}` is no type; it is read as `{name}`"));
             }
             if !known.contains(&name) {
                 known.push(name);
@@ -243,7 +245,7 @@ impl Normaliser<'_> {
                 clippy::cast_sign_loss,
                 reason = "range and fraction are checked"
             )]
-            (number >= 0.0 && number <= 9e15 && number.fract() == 0.0).then_some(number as u64)
+            ((0.0..=9e15).contains(&number) && number.fract() == 0.0).then_some(number as u64)
         });
         if whole.is_none() {
             self.warn("must be a whole number of at least 0; it is ignored");
@@ -431,6 +433,23 @@ impl Normaliser<'_> {
         }
         out.insert("discriminator".to_owned(), annotation);
     }
+}
+
+/// The type that a name stands for. Names of programming languages are common in hand-written documents, and without
+/// a type nobody would know what to send.
+fn meant_type(name: &str) -> Option<&'static str> {
+    let known = TYPES.iter().find(|known| name.eq_ignore_ascii_case(known)).copied();
+    known.or_else(|| {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "int" | "int32" | "int64" | "long" => "integer",
+            "float" | "double" | "decimal" => "number",
+            "bool" => "boolean",
+            "str" | "file" | "date" | "datetime" | "date-time" | "uuid" => "string",
+            "list" => "array",
+            "dict" | "map" => "object",
+            _ => return None,
+        })
+    })
 }
 
 /// Keywords that OpenAPI 2.0 and 3.0 do not have.

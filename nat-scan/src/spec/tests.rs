@@ -405,3 +405,136 @@ fn arc_of_definitions_is_shared() {
     assert!(schemas.windows(2).all(|pair| std::ptr::eq(pair[0].definitions(), pair[1].definitions())));
     let _: Arc<Api> = Arc::new(api);
 }
+
+/// One schema in the answer of one operation.
+fn schema_in(version: &str, schema: &Value) -> (Value, Vec<String>) {
+    let answer = json!({"content": {"application/json": {"schema": schema}}, "schema": schema});
+    let key = if version.starts_with('2') { "swagger" } else { "openapi" };
+    let document = json!({key: version, "paths": {"/a": {"get": {"responses": {"200": answer}}}},
+        "definitions": {"P": {"type": "object"}}, "components": {"schemas": {"P": {"type": "object"}}}});
+    let api = load_json(&document);
+    let node = api.operations[0].responses[0].content[0].schema.as_ref().unwrap().node().clone();
+    (node, warnings(&api).into_iter().map(|warning| warning.split_once(' ').unwrap().1.to_owned()).collect())
+}
+
+#[test]
+fn schemas_of_each_version_are_normalised() {
+    let p = |version: &str| if version.starts_with('2') { "#/definitions/P" } else { "#/components/schemas/P" };
+    let refer = json!({"$ref": "#/$defs/P"});
+    let cases = [
+        ("2.0", json!({"type": "string", "x-nullable": true}), json!({"type": ["string", "null"]}), ""),
+        (
+            "3.0.0",
+            json!({"type": "string", "enum": ["a"], "nullable": true}),
+            json!({"type": ["string", "null"], "enum": ["a", null]}),
+            "",
+        ),
+        (
+            "3.0.0",
+            json!({"allOf": [{"$ref": p("3")}], "nullable": true, "description": "d"}),
+            json!({"description": "d", "anyOf": [{"allOf": [refer]}, {"type": "null"}]}),
+            "",
+        ),
+        ("3.0.0", json!({"$ref": p("3"), "nullable": true, "description": "d"}), refer.clone(), "beside `$ref`"),
+        ("3.1.0", json!({"$ref": p("3"), "description": "d"}), refer.clone(), ""),
+        ("3.1.0", json!({"$ref": p("3"), "maxProperties": 1}), json!({"maxProperties": 1, "allOf": [refer]}), ""),
+        (
+            "3.1.0",
+            json!({"type": ["string", "null"], "const": "a"}),
+            json!({"type": ["string", "null"], "const": "a"}),
+            "",
+        ),
+        ("3.0.0", json!({"const": "a"}), json!({"examples": ["a"]}), "`const` does not exist"),
+        ("2.0", json!({"maximum": 3, "exclusiveMaximum": true}), json!({"exclusiveMaximum": 3}), ""),
+        ("3.0.0", json!({"minimum": 3, "exclusiveMinimum": false}), json!({"minimum": 3}), ""),
+        ("3.0.0", json!({"exclusiveMinimum": 3}), json!({"exclusiveMinimum": 3}), ""),
+        ("3.0.0", json!({"minLength": "3", "maxLength": -1, "minimum": "x"}), json!({"minLength": 3}), "whole number"),
+        (
+            "3.0.0",
+            json!({"items": [{"type": "integer"}, {}], "additionalItems": false}),
+            json!({"prefixItems": [{"type": "integer"}, {}], "items": false}),
+            "",
+        ),
+        (
+            "3.0.0",
+            json!({"properties": {"a": {"type": "int", "required": true}}}),
+            json!({"properties": {"a": {"type": "integer"}}}),
+            "list of property names",
+        ),
+        ("3.0.0", json!({"type": "thing", "minLength": 1}), json!({"minLength": 1}), "unknown type `thing`"),
+        ("3.0.0", json!({"pattern": "(", "maxLength": 1}), json!({"maxLength": 1}), "regular expression"),
+        (
+            "3.0.0",
+            json!({"patternProperties": {"^a": {}}, "additionalProperties": false}),
+            json!({"additionalProperties": true}),
+            "`patternProperties`",
+        ),
+        (
+            "3.0.0",
+            json!({"oneOf": [{"$ref": p("3")}], "discriminator": {"propertyName": "k", "mapping": {"x": "P", "y": p("3")}}}),
+            json!({"oneOf": [refer], "discriminator": {"propertyName": "k", "mapping": {"x": "#/$defs/P", "y": "#/$defs/P"}}}),
+            "",
+        ),
+        (
+            "3.0.0",
+            json!({"oneOf": [{"$ref": p("3")}], "discriminator": {"propertyName": "k"}}),
+            json!({"oneOf": [refer], "discriminator": {"propertyName": "k", "mapping": {"P": "#/$defs/P"}}}),
+            "",
+        ),
+        (
+            "2.0",
+            json!({"discriminator": "k", "example": 1, "x-y": 2}),
+            json!({"examples": [1], "discriminator": {"propertyName": "k"}}),
+            "",
+        ),
+        ("3.1.0", json!({"examples": [{"value": 1}], "example": 2}), json!({"examples": [{"value": 1}, 2]}), ""),
+        (
+            "3.1.0",
+            json!({"dependencies": {"a": ["b"], "c": {"maximum": 1}}}),
+            json!({"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"c": {"maximum": 1}}}),
+            "",
+        ),
+        ("3.0.0", json!({"allOf": [], "enum": [], "properties": 3}), json!({}), "at least one"),
+        ("3.0.0", json!("text"), json!(true), "must be an object"),
+    ];
+    for (version, schema, expected, warning) in cases {
+        let (node, warnings) = schema_in(version, &schema);
+        assert_eq!(node, expected, "{version} {schema}");
+        assert_eq!(warning.is_empty(), warnings.is_empty(), "{version} {schema}: {warnings:?}");
+        assert!(warning.is_empty() || warnings.iter().any(|w| w.contains(warning)), "{version} {schema}: {warnings:?}");
+    }
+}
+
+#[test]
+fn forms_of_swagger_2_become_bodies() {
+    let field = |name: &str, kind: &str| json!({"name": name, "in": "formData", "type": kind});
+    let cases = [
+        (json!([field("a", "string")]), json!([]), vec!["application/x-www-form-urlencoded"]),
+        (json!([field("a", "string"), field("f", "file")]), json!([]), vec!["multipart/form-data"]),
+        (
+            json!([field("a", "string"), field("f", "file")]),
+            json!(["application/x-www-form-urlencoded"]),
+            vec!["multipart/form-data"],
+        ),
+        (
+            json!([field("a", "string")]),
+            json!(["multipart/form-data", "application/x-www-form-urlencoded", "application/json"]),
+            vec!["multipart/form-data", "application/x-www-form-urlencoded"],
+        ),
+        (json!([{"name": "b", "in": "body", "schema": {}}]), json!([]), vec!["application/json"]),
+        (json!([{"name": "b", "in": "body", "schema": {}}]), json!(["text/plain", "nonsense"]), vec!["text/plain"]),
+    ];
+    for (parameters, consumes, expected) in cases {
+        let document =
+            json!({"swagger": "2.0", "consumes": consumes, "paths": {"/a": {"post": {"parameters": parameters}}}});
+        let api = load_json(&document);
+        let body = api.operations[0].body.as_ref().unwrap();
+        assert_eq!(
+            body.content.iter().map(|media| media.media_type.as_str()).collect::<Vec<_>>(),
+            expected,
+            "{document}"
+        );
+        assert!(!body.required, "{document}");
+        assert!(api.operations[0].parameters.is_empty(), "{document}");
+    }
+}

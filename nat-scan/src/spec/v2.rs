@@ -1,6 +1,7 @@
 //! Swagger 2.0.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -11,6 +12,7 @@ use super::ir::{
 };
 use super::loader::Loader;
 use super::operation::{Version, api_key, examples, is_media_type, name_and_location};
+use crate::schema::Schema;
 
 /// Members of a parameter that are not part of its schema.
 const OUTER: [&str; 7] = ["name", "in", "required", "description", "collectionFormat", "allowEmptyValue", "x-example"];
@@ -188,14 +190,15 @@ fn form_body<'d>(
         if part.flag("required") {
             required.push(Value::String(name.clone()));
         }
-        properties.insert(name, inline_schema(part.value));
+        let schema = loader.schema_of(&inline_schema(part.value), part);
+        properties.insert(name, schema.node().clone());
     }
     let mut node = json!({ "type": "object", "properties": properties });
     let is_required = !required.is_empty();
     if is_required {
         node["required"] = Value::Array(required);
     }
-    let schema = loader.schema_of(&node, operation);
+    let schema = Schema::new(node, Arc::default(), loader.label(operation));
     let fits = |media: &&String| media.starts_with(MULTIPART) || (media.starts_with(FORM) && !has_file);
     let mut types: Vec<String> = consumes.iter().filter(fits).cloned().collect();
     if types.is_empty() {
