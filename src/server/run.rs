@@ -18,7 +18,7 @@ use crate::config::Config;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long requests in flight may take after the stop.
 const DRAIN_FOR: Duration = Duration::from_secs(10);
-/// How long a running scan may go on after the stop; it is resumed elsewhere, or at the next start, when it is cut off.
+/// How long running scans may take to hand themselves back after the stop; what is cut off is resumed all the same.
 const SCAN_DRAIN_FOR: Duration = Duration::from_secs(3);
 
 /// Which parts of a server to run.
@@ -105,7 +105,11 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
             tracing::error!(error = %error, cause = ?error.cause(), "the worker ended");
         }
     };
-    tokio::join!(sweeper, worker);
+    let leaver = async {
+        stop.cancelled().await;
+        app.services.scans.hand_back();
+    };
+    tokio::join!(sweeper, worker, leaver);
     flush(&app).await;
 }
 

@@ -1,5 +1,6 @@
 //! The binary as a user meets it: right and wrong arguments, words and exit codes.
 
+use std::io::{Read, Write};
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -22,6 +23,19 @@ fn check(arguments: &[&str], code: i32, said: &str) {
     assert!(all.contains(said), "{arguments:?} does not say {said:?}: {all}");
 }
 
+/// The URL of something that answers 404 to its first callers.
+fn answering() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().take(8).flatten() {
+            let _ = socket.read(&mut [0; 4096]);
+            let _ = socket.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    url
+}
+
 #[test]
 fn wrong_arguments_are_explained_with_the_right_exit_code() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -35,7 +49,7 @@ fn wrong_arguments_are_explained_with_the_right_exit_code() {
     check(&["scan", "http://127.0.0.1:1", "--header", "no colon"], 2, "Name: value");
     check(&["scan", "http://127.0.0.1:1", "--concurrency", "65"], 2, "1..=64");
     check(&["scan", "http://127.0.0.1:1", "--spec", "/nonexistent.yaml"], 3, "No such file");
-    check(&["scan", "http://127.0.0.1:1", "--spec", file], 3, "OpenAPI");
+    check(&["scan", &answering(), "--spec", file], 3, "OpenAPI");
     check(&["scan", "http://127.0.0.1:1"], 4, "127.0.0.1:1");
     check(&["worker", "--database-url", "sqlite::memory:"], 5, "needs PostgreSQL");
     check(&["serve", "--listen", "nowhere", "--mode", "cloud"], 78, "2 mistakes in the configuration");

@@ -28,7 +28,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 /// Words that may appear only in files below the given folders, over all `src` folders.
 const ONLY_BELOW: &[(&str, &[&str])] = &[
-    ("sea_orm", &["nat-core/src/db", "nat-billing/src/db", "nat-scan/src/db"]),
+    ("sea_orm::", &["nat-core/src/db", "nat-billing/src/db", "nat-scan/src/db"]),
     ("httparse::", &["nat-scan/src/transport"]),
     ("TcpStream::connect", &["nat-scan/src/transport"]),
     ("#[allow(", &[]),

@@ -56,7 +56,11 @@ impl Check for ServerError {
 /// Answers that are no fault of the program: a method that it does not implement and nobody documented, an overload that
 /// it announces, a gateway in front of it.
 fn is_excused(cx: &Context<'_>, exchange: &Exchange, response: &Response) -> bool {
-    let undocumented_method = exchange.case.as_ref().is_some_and(|case| case.intent == Intent::UndocumentedMethod);
+    // HEAD beside a documented GET is not documented either.
+    let undocumented_method = exchange
+        .case
+        .as_ref()
+        .is_some_and(|case| matches!(case.intent, Intent::UndocumentedMethod | Intent::HeadParity));
     match response.status {
         501 => undocumented_method,
         503 if response.header("retry-after").is_some() => true,

@@ -187,6 +187,7 @@ fn server_errors() {
     );
     check("501", get().answer(501, &[], ""), &["F001  | 501| | high"]);
     check("501 to an undocumented method", get().intent(Intent::UndocumentedMethod).answer(501, &[], ""), &[]);
+    check("501 to HEAD beside GET", get().intent(Intent::HeadParity).answer(501, &[], ""), &[]);
     check("503 while overloaded", get().answer(503, &[("Retry-After", "3")], ""), &[]);
     check("503", get().answer(503, &[], ""), &["F001  | 503| | high"]);
     check("502 of a gateway", get().answer(502, &[("Via", "1.1 gw")], ""), &[]);
