@@ -1,1 +1,93 @@
+//! The sample API: each planted defect is found, and nothing else is reported.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use nat::sample::{self, Planted};
+use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::identity::Credentials;
+use nat_scan::policy::{SystemResolver, TargetPolicy};
+use nat_scan::transport::{Limits, http::HttpConnect};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+struct Epoch;
+
+impl Now for Epoch {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+}
+
+async fn scan(kind: ScanKind, credentials: Credentials, seed: u64) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let target = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(axum::serve(listener, sample::router()).into_future());
+    let config = ScanConfig {
+        kind,
+        target: target.parse().expect("a URL"),
+        spec: SpecSource::Url(format!("{target}/openapi.json").parse().expect("a URL")),
+        credentials,
+        second_credentials: None,
+        concurrency: 4,
+        limits: Limits::default(),
+        max_requests: 10_000,
+        max_duration: Duration::from_secs(300),
+        max_bytes: 64 << 20,
+        exclude: Vec::new(),
+        seed,
+        safe_mode: false,
+        scan_id: "scan_sample".to_owned(),
+    };
+    let ports = EnginePorts {
+        policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
+        connect: Arc::new(HttpConnect::new()),
+        now: Arc::new(Epoch),
+    };
+    let outcome = engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await;
+    server.abort();
+    outcome
+}
+
+/// Checks that the findings are exactly what was planted, by check and endpoint.
+#[track_caller]
+fn check(outcome: &Outcome, planted: &[Planted]) {
+    assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
+    let line = |check: &str, endpoint: &str| format!("{check} {endpoint}");
+    let found: BTreeSet<String> = outcome.findings.iter().map(|one| line(&one.check_id, &one.endpoint)).collect();
+    let wanted: BTreeSet<String> = planted.iter().map(|one| line(one.check, one.endpoint)).collect();
+    let missed: Vec<_> = wanted.difference(&found).collect();
+    let invented: Vec<_> = outcome
+        .findings
+        .iter()
+        .filter(|one| !wanted.contains(&line(&one.check_id, &one.endpoint)))
+        .map(|one| {
+            format!("{} {} at '{}': {}\n    {}", one.check_id, one.endpoint, one.location, one.explanation, one.curl)
+        })
+        .collect();
+    assert!(missed.is_empty() && invented.is_empty(), "missed {missed:#?}\ninvented {}", invented.join("\n"));
+}
+
+/// Values differ from seed to seed, findings must not.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functional_scan_finds_what_is_planted_and_nothing_else() {
+    for seed in SEEDS {
+        check(&scan(ScanKind::Functional, Credentials::None, seed).await, sample::FUNCTIONAL);
+    }
+    let outcome = scan(ScanKind::Functional, Credentials::Bearer(sample::TOKEN.into()), 1).await;
+    check(&outcome, sample::FUNCTIONAL);
+    let uncovered: Vec<_> = outcome.operations.iter().filter(|one| !one.covered).map(|one| &one.path).collect();
+    assert!(uncovered.is_empty(), "{uncovered:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn security_scan_finds_what_is_planted_and_nothing_else() {
+    for seed in SEEDS {
+        check(&scan(ScanKind::Security, Credentials::None, seed).await, sample::SECURITY);
+    }
+    check(&scan(ScanKind::Security, Credentials::Bearer(sample::TOKEN.into()), 1).await, sample::SECURITY);
+}

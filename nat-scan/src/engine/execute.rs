@@ -20,7 +20,7 @@ use super::session::Session;
 use super::tally::{Tally, copy, cut};
 use crate::check::{As, Context, Exchange, Proof};
 use crate::finding::{Finding, Role};
-use crate::generate::{Case, Phase};
+use crate::generate::{Case, Intent, Phase};
 use crate::transport::{Request, TransportError};
 
 /// Broken connections in a row after which the target is looked at.
@@ -179,7 +179,7 @@ impl Driver {
             if self.docket.is_full() {
                 return Launched::Full;
             }
-            let Some(planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
+            let Some(mut planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
             if self.broken_in_row >= MAX_BROKEN || !self.session.line.budget.take(Purpose::Case) {
                 self.held = Some(planned);
                 return Launched::Refused;
@@ -188,6 +188,12 @@ impl Driver {
             if let Some(tally) = self.tallies.get_mut(planned.case.operation) {
                 self.tested += usize::from(tally.requests == 0 && tally.in_flight == 0);
                 tally.in_flight += 1;
+                // Only a `GET` of the same target can be compared.
+                if planned.case.intent == Intent::HeadParity
+                    && let Some(control) = tally.control()
+                {
+                    planned.request.target.clone_from(&control.request.target);
+                }
             }
             flights.push(Box::pin(fly_one(Arc::clone(&self.session), planned)));
         }
