@@ -88,11 +88,11 @@ async fn tour(server: &str, target: &str, keep: bool) -> Result<(), String> {
         client.follow(&id).await?;
         let exported = client.call("GET", &format!("/scan/{id}/export?format=json"), None).await?;
         let outcome: Outcome = serde_json::from_value(exported).map_err(|error| error.to_string())?;
-        output::print(&report::terminal(&outcome, output::wants_colour(), output::width()));
+        output::print(&format!("\n{}", report::terminal(&outcome, output::wants_colour(), output::width())));
     }
     let usage = client.call("GET", "/usage", None).await?;
     output::say(&format!(
-        "Usage: {} of {} functional scans, {} of {} security scans this month.",
+        "\nUsage: {} of {} functional scans, {} of {} security scans this month.",
         usage["scans_used"], usage["scans_limit"], usage["security_scan_count"], usage["monthly_security_scan_quota"]
     ));
     if keep {
@@ -142,7 +142,7 @@ impl Client {
     /// Polls until the scan has ended, with a line for each phase.
     async fn follow(&self, id: &str) -> Result<(), String> {
         let mut phase = String::new();
-        let mut ticks = tokio::time::interval(Duration::from_millis(600));
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
             let scan = self.call("GET", &format!("/scan/{id}"), None).await?;
