@@ -1,7 +1,7 @@
 //! The engine inside another program: no database, no tenant, and here not even a network.
 //!
-//! `cargo run -p nat-scan --example embed` scans an API that is a closure; with a URL it scans that instead
-//! (`cargo run -p nat-scan --example embed -- http://127.0.0.1:8080`, with a spec file as second argument if you like).
+//! `cargo run -p nat-scan --example embed-scan` scans an API that is a closure; with a URL it scans that instead
+//! (`cargo run -p nat-scan --example embed-scan -- http://127.0.0.1:8080`, with a spec file as second argument if you like).
 #![expect(clippy::print_stdout, reason = "an example shows what it got")]
 
 use std::sync::Arc;
