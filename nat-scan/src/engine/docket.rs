@@ -110,3 +110,72 @@ impl Docket {
         self.dropped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::classify::WireTruth;
+    use crate::finding::Severity;
+    use crate::transport::{Request, TransportError};
+
+    fn candidate(position: u64, defect: u8) -> Candidate {
+        let name = defect.to_string();
+        let request = Request::new("GET", "/");
+        let exchange =
+            Exchange::new(None, request, Err(TransportError::Reset), WireTruth::Ambiguous, DateTime::UNIX_EPOCH);
+        Candidate {
+            key: (0, Some(0), String::new(), name.clone()),
+            position,
+            operation: 0,
+            check: 0,
+            suspicion: Suspicion::new(Severity::Low, "", name, ""),
+            exchange: Arc::new(exchange),
+        }
+    }
+
+    proptest! {
+        /// In whatever order suspicions arrive, proofs are tried in plan order, at most three a defect, and every
+        /// suspicion is counted.
+        #[test]
+        fn proofs_do_not_depend_on_the_order_of_arrival(
+            (mut filed, shuffled) in prop::collection::vec(0..4_u8, 1..60).prop_flat_map(|defects| {
+                let filed: Vec<(u64, u8)> = (0..).zip(defects).collect();
+                (Just(filed.clone()), Just(filed).prop_shuffle())
+            }),
+        ) {
+            let run = |order: &[(u64, u8)]| {
+                let mut docket = Docket::default();
+                order.iter().for_each(|(position, defect)| docket.file(candidate(*position, *defect)));
+                let tried: Vec<u64> = std::iter::from_fn(|| docket.next(u64::MAX)).map(|c| c.position).collect();
+                (tried, docket.seen(&candidate(0, 0).key))
+            };
+            let (tried, seen) = run(&shuffled);
+            prop_assert!(tried.is_sorted());
+            let expected: Vec<u64> = filed
+                .iter()
+                .filter(|(position, defect)| {
+                    filed.iter().filter(|(p, d)| d == defect && p < position).count() < MAX_TRIES
+                })
+                .map(|(position, _)| *position)
+                .collect();
+            prop_assert_eq!(&tried, &expected);
+            filed.retain(|(_, defect)| *defect == 0);
+            prop_assert_eq!(seen as usize, filed.len().max(1));
+        }
+    }
+
+    #[test]
+    fn nothing_is_handed_out_before_earlier_cases_are_judged() {
+        let mut docket = Docket::default();
+        docket.file(candidate(5, 1));
+        assert!(docket.next(5).is_none());
+        docket.file(candidate(3, 1));
+        assert_eq!(docket.next(6).map(|c| c.position), Some(3));
+        docket.settle(&candidate(0, 1).key);
+        assert!(docket.next(6).is_none());
+        assert_eq!(docket.seen(&candidate(0, 1).key), 2);
+    }
+}

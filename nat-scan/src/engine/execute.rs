@@ -17,7 +17,7 @@ use super::narrate::{Narrator, span};
 use super::plan::{Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
 use super::session::Session;
-use super::tally::{Tally, copy, cut};
+use super::tally::{KEPT_BODY, Tally, copy, cut};
 use crate::check::{As, Context, Exchange, Proof};
 use crate::finding::{Finding, Role};
 use crate::generate::{Case, Intent, Phase};
@@ -27,7 +27,9 @@ use crate::transport::{Request, TransportError};
 const MAX_BROKEN: u32 = 20;
 /// Exchanges kept for passive security checks.
 const MAX_TRAFFIC: usize = 2_000;
-/// Of their bodies together.
+/// Of the bodies of all baselines together.
+const MAX_BASELINE_BYTES: usize = 64 << 20;
+/// Of the bodies of the traffic together.
 const MAX_TRAFFIC_BYTES: usize = 32 << 20;
 /// Findings kept; a scan with more has shown what it can.
 const MAX_FINDINGS: usize = 2_000;
@@ -67,6 +69,8 @@ pub(super) struct Driver {
     /// For security checks, with plan positions; empty in functional scans.
     traffic: Vec<(u64, usize, Exchange)>,
     traffic_bytes: usize,
+    /// Of the body of one baseline.
+    baseline_bytes: usize,
     security: bool,
     held: Option<Planned>,
     /// Positions that are not judged yet.
@@ -100,6 +104,7 @@ impl Driver {
             narrator,
             traffic: Vec::new(),
             traffic_bytes: 0,
+            baseline_bytes: KEPT_BODY.min(MAX_BASELINE_BYTES / operations.max(1)),
             security,
             held: None,
             open: BTreeSet::new(),
@@ -218,9 +223,9 @@ impl Driver {
         if exchange.status() == Some(401) {
             session.identities.refused();
         }
-        tally.record(position, &exchange);
+        tally.record(position, &exchange, self.baseline_bytes);
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
-            let sample = copy(&exchange);
+            let sample = copy(&exchange, KEPT_BODY);
             self.traffic_bytes += sample.response().map_or(0, |response| response.body.len());
             self.traffic.push((position, index, sample));
         }
@@ -447,10 +452,10 @@ pub(super) async fn halt(session: &Session) -> Stop {
 
 /// An exchange that waits for its proof holds no large body.
 fn kept(exchange: Exchange) -> Exchange {
-    let large = exchange.response().is_some_and(|response| response.body.len() > super::tally::KEPT_BODY);
+    let large = exchange.response().is_some_and(|response| response.body.len() > KEPT_BODY);
     if !large {
         return exchange;
     }
     let Exchange { case, request, result, truth, at, .. } = exchange;
-    Exchange::new(case, request, result.map(cut), truth, at)
+    Exchange::new(case, request, result.map(|response| cut(response, KEPT_BODY)), truth, at)
 }

@@ -29,7 +29,7 @@ pub struct OperationOutcome {
     pub requests: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// At least one 2xx answer to a request that was valid.
+    /// At least one 2xx answer, or a documented redirect, to a request that was valid.
     pub covered: bool,
     /// Why not covered: `always 404: ids are made up`, `always 401: credentials are missing or refused`, `excluded`, …
     pub reason: Option<String>,

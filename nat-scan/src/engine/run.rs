@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Stop;
+use super::contain::contain;
 use super::event::{Event, EventSink};
 use super::execute::{Driver, halt};
 use super::fingerprint::CatchAll;
@@ -149,13 +150,15 @@ async fn test(
     let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, what);
     let judges = Judges::new(equipment.functional);
     let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count);
+    let mut verdicts = (0, 0);
     if !is_security {
-        for finding in functional::static_findings(&api, &session.report, ports.now.now()) {
+        let faults = contain(|| functional::static_findings(&api, &session.report, ports.now.now()));
+        for finding in faults.unwrap_or_default() {
+            verdicts.1 += 1;
             driver.add(finding);
         }
     }
     let mut stop = waves(&mut driver).await;
-    let mut verdicts = (0, 0);
     if is_security && stop.is_none() && count > 0 {
         (stop, verdicts) = secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
     }

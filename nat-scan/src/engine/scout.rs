@@ -72,6 +72,10 @@ impl FetchDocument for Scout<'_> {
             .get(&path_and_query(url), "application/json, application/yaml, */*;q=0.5")
             .await
             .ok_or_else(|| format!("{url} could not be fetched"))?;
+        if (300..400).contains(&response.status) {
+            // It leads elsewhere: judged and pinned anew, and without our credentials.
+            return FetchDocument::fetch(self.fetcher.as_ref(), url, max_bytes).await;
+        }
         if !(200..300).contains(&response.status) {
             return Err(format!("{url} answered {}", response.status));
         }

@@ -8,22 +8,22 @@ use super::outcome::OperationOutcome;
 use crate::check::Exchange;
 use crate::classify::WireTruth;
 use crate::generate::Intent;
-use crate::spec::Operation;
+use crate::spec::{Operation, StatusPattern};
 use crate::transport::Response;
 
 /// Of a body that is kept beyond its exchange.
 pub(super) const KEPT_BODY: usize = 64 << 10;
 
-/// A copy to keep: the body cut.
-pub(super) fn copy(exchange: &Exchange) -> Exchange {
-    let result = exchange.result.clone().map(cut);
+/// A copy to keep: the body cut at `limit`.
+pub(super) fn copy(exchange: &Exchange, limit: usize) -> Exchange {
+    let result = exchange.result.clone().map(|response| cut(response, limit));
     Exchange::new(exchange.case.clone(), exchange.request.clone(), result, exchange.truth.clone(), exchange.at)
 }
 
 /// An answer whose body is small enough to keep. The copy lets go of the buffer that the rest stands in.
-pub(super) fn cut(mut response: Response) -> Response {
-    if response.body.len() > KEPT_BODY {
-        response.body = bytes::Bytes::copy_from_slice(&response.body[..KEPT_BODY]);
+pub(super) fn cut(mut response: Response, limit: usize) -> Response {
+    if response.body.len() > limit {
+        response.body = bytes::Bytes::copy_from_slice(&response.body[..limit]);
         response.truncated = true;
     }
     response
@@ -65,8 +65,8 @@ impl Tally {
         }
     }
 
-    /// Counts the exchange of a case.
-    pub(super) fn record(&mut self, position: u64, exchange: &Exchange) {
+    /// Counts the exchange of a case; of a baseline at most `keep` bytes of body stay.
+    pub(super) fn record(&mut self, position: u64, exchange: &Exchange, keep: usize) {
         self.count(exchange.status());
         if !is_valid(exchange) {
             return;
@@ -76,7 +76,7 @@ impl Tally {
                 *self.valid.entry(response.status).or_default() += 1;
                 let earlier = self.next_control.as_ref().is_none_or(|(first, _)| position < *first);
                 if (200..300).contains(&response.status) && earlier {
-                    self.next_control = Some((position, Arc::new(copy(exchange))));
+                    self.next_control = Some((position, Arc::new(copy(exchange, keep))));
                 }
             }
             Err(error) => *self.valid_errors.entry(error.kind()).or_default() += 1,
@@ -98,12 +98,16 @@ impl Tally {
 
     /// The same, to be owned.
     pub(super) fn control_copy(&self) -> Option<Exchange> {
-        self.control().map(|control| copy(control))
+        self.control().map(|control| copy(control, KEPT_BODY))
     }
 
-    /// At least one valid request got a 2xx answer.
-    pub(super) fn is_covered(&self) -> bool {
-        self.valid.keys().any(|status| (200..300).contains(status))
+    /// At least one valid request got a 2xx answer, or a redirect that is what the document promises.
+    fn is_covered(&self, operation: &Operation) -> bool {
+        self.valid.keys().any(|status| match status {
+            200..300 => true,
+            300..400 => operation.response(*status).is_some_and(|response| response.status != StatusPattern::Default),
+            _ => false,
+        })
     }
 
     /// The outcome; `left_out` says why the operation was not part of the plan, `stopped` why it may not have had its
@@ -115,7 +119,7 @@ impl Tally {
         left_out: Option<String>,
         stopped: &str,
     ) -> OperationOutcome {
-        let covered = self.is_covered();
+        let covered = self.is_covered(operation);
         let reason = (!covered).then(|| match left_out {
             Some(reason) => reason,
             None => self.reason(authenticated).unwrap_or_else(|| stopped.to_owned()),

@@ -360,3 +360,120 @@ async fn security_scan_runs_its_checks_over_the_traffic() {
     assert!(outcome.findings.iter().all(|finding| finding.check_id.starts_with("S-")));
     assert!(outcome.passed + outcome.failed > 0);
 }
+
+/// Suspects every 201 answer, to be proved in a given way.
+struct Created(Proof);
+
+impl Check for Created {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    fn applies(&self, _cx: &Context<'_>, _exchange: &Exchange) -> bool {
+        true
+    }
+
+    fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+        let suspicion = || Suspicion::new(Severity::Low, "", "201", "created").proof(self.0).api_wide();
+        if exchange.status() == Some(201) { vec![suspicion()] } else { Vec::new() }
+    }
+}
+
+#[tokio::test]
+async fn proof_asks_for_what_the_check_wants() {
+    let check = async |check: &'static dyn Check, api: Arc<FakeApi>, roles: Option<&[&str]>| {
+        let outcome = scan_with(config(Some(SPEC)), &api, check).await;
+        let found = outcome.findings.first().map(|f| f.evidence.iter().map(|e| e.role.as_str()).collect::<Vec<_>>());
+        assert_eq!(found.as_deref(), roles, "{:?}", outcome.notices);
+        assert!(outcome.findings.iter().all(|finding| finding.endpoint == "*"));
+        outcome
+    };
+    static DIRECT: Created = Created(Proof::Direct);
+    static CONTROL: Created = Created(Proof::RepeatWithControl);
+    static TWO: Created = Created(Proof::TwoSamples);
+    let outcome = check(&DIRECT, FakeApi::new(pets), Some(&["probe"])).await;
+    assert!(outcome.findings[0].occurrences > 1);
+    check(&CONTROL, FakeApi::new(pets), Some(&["probe", "control", "repeat"])).await;
+    check(&TWO, FakeApi::new(pets), Some(&["probe", "repeat", "repeat"])).await;
+    // Only one body in the world is accepted: another valid one shows that the suspicion is about that body.
+    let first = std::sync::Mutex::new(None);
+    let picky = FakeApi::new(move |request| {
+        if request.method != "POST" {
+            return pets(request);
+        }
+        let mut first = first.lock().unwrap();
+        let only = first.get_or_insert_with(|| request.body.clone());
+        json(if *only == request.body { 201 } else { 400 }, "{}")
+    });
+    check(&TWO, picky, None).await;
+    // Every body is accepted once: nothing can be repeated.
+    let seen = std::sync::Mutex::new(std::collections::HashSet::new());
+    let forgetful = FakeApi::new(move |request| {
+        let fresh = request.method == "POST" && seen.lock().unwrap().insert(request.body.clone());
+        if fresh || request.method != "POST" { pets(request) } else { json(409, "{}") }
+    });
+    check(&CONTROL, forgetful, None).await;
+}
+
+#[tokio::test]
+async fn tight_budget_gives_the_same_result_at_any_concurrency() {
+    let mut seen = Vec::new();
+    for concurrency in [1, 8] {
+        let api = FakeApi::slow(Duration::from_millis(2), pets);
+        let outcome = scan(ScanConfig { concurrency, max_requests: 45, ..config(Some(SPEC)) }, &api).await;
+        assert_eq!(outcome.requests, 45);
+        let findings: Vec<_> = outcome.findings.into_iter().map(|f| (f.id, f.occurrences)).collect();
+        seen.push((outcome.plan_hash, findings, outcome.operations));
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+/// Uses up what it gets, then panics if told to.
+struct Greedy {
+    panics: bool,
+}
+
+#[async_trait]
+impl crate::check::SecurityCheck for Greedy {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    async fn run(&self, cx: &crate::check::SecurityContext<'_>) -> Vec<crate::finding::Finding> {
+        assert!(cx.baselines.iter().flatten().count() == 2 && cx.traffic.len() > 5);
+        assert!(!self.panics, "a check that breaks");
+        let request = || Request::new("GET", "/pets");
+        while let Some(exchange) = cx.prober.send(Some(0), request(), crate::check::As::Anonymous).await {
+            assert_eq!(exchange.status(), Some(200));
+        }
+        assert!(cx.prober.send(None, request(), crate::check::As::Primary).await.is_none());
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn security_checks_share_the_budget_and_are_contained() {
+    let api = FakeApi::new(pets);
+    let config = ScanConfig { kind: ScanKind::Security, max_requests: 200, ..config(Some(SPEC)) };
+    let security: Vec<&'static dyn crate::check::SecurityCheck> =
+        vec![&Greedy { panics: true }, &Greedy { panics: false }, &Greedy { panics: false }];
+    let equipment = Equipment { security, ..equipment(ScanKind::Security) };
+    let outcome = super::run::run(config, ports(&api), Arc::new(|_| {}), CancellationToken::new(), equipment).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!((outcome.passed, outcome.failed), (2, 0));
+    assert_eq!(outcome.requests, 200);
+    assert_eq!(api.count(), 200);
+    assert!(outcome.notices.iter().any(|n| n.contains("failed and gave no result")), "{:?}", outcome.notices);
+    assert!(outcome.notices.iter().any(|n| n.contains("used up its share")), "{:?}", outcome.notices);
+}
+
+#[tokio::test]
+async fn documented_redirect_covers_its_operation() {
+    let spec = r#"{"openapi": "3.1.0", "info": {"title": "R", "version": "1"}, "paths": {
+        "/old": {"get": {"responses": {"302": {"description": ""}}}},
+        "/lost": {"get": {"responses": {"200": {"description": ""}}}}}}"#;
+    let api = FakeApi::new(|_| Ok(respond(302, "", "")));
+    let outcome = scan(config(Some(spec)), &api).await;
+    assert!(outcome.operations[0].covered);
+    assert_eq!(outcome.operations[1].reason.as_deref(), Some("always 302: redirects are not followed"));
+}

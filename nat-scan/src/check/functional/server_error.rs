@@ -30,8 +30,9 @@ impl Check for ServerError {
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
         let Some(response) = exchange.response().filter(|response| response.status >= 500) else { return Vec::new() };
-        // When valid requests fail too, faulty ones show nothing new.
-        let follows_from_baseline = cx.baseline_fails && exchange.truth != WireTruth::Positive;
+        // When valid requests fail too, faulty ones show nothing new, nor does a HEAD.
+        let is_head = exchange.case.as_ref().is_some_and(|case| case.intent == Intent::HeadParity);
+        let follows_from_baseline = cx.baseline_fails && (is_head || exchange.truth != WireTruth::Positive);
         if follows_from_baseline || is_excused(cx, exchange, response) {
             return Vec::new();
         }
