@@ -17,9 +17,6 @@ use crate::transport::Request;
 
 use reading::{Form, Reading};
 
-/// Keywords whose violation is worth gating on.
-const HARD: [&str; 4] = ["required", "type", "enum", "const"];
-
 /// The verdict on sent bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireTruth {
@@ -164,13 +161,14 @@ impl Verdict {
         } else {
             // Of all readings the kindest: the fewest faults.
             let all = reading.strict.iter().chain(&reading.lenient).take(6);
+            let hard = all.clone().all(|value| !reading::has_shape(schema, schema.node(), value));
             let kindest = all.map(|value| schema.violations(value, Direction::Request)).min_by_key(Vec::len);
-            self.add(kindest.unwrap_or_default(), &place());
+            self.add(kindest.unwrap_or_default(), hard, &place());
         }
     }
 
-    fn add(&mut self, violations: Vec<Violation>, place: &str) {
-        self.hard |= violations.iter().any(|violation| HARD.contains(&violation.keyword.as_str()));
+    fn add(&mut self, violations: Vec<Violation>, hard: bool, place: &str) {
+        self.hard |= hard;
         self.violations.extend(violations.into_iter().map(|mut violation| {
             violation.instance_path.insert_str(0, place);
             violation
@@ -271,17 +269,10 @@ fn judge_json(schema: &Schema, bytes: &[u8], verdict: &mut Verdict) {
         verdict.ambiguous = true;
         return;
     }
-    let violations = schema.violations(&relaxed, Direction::Request);
-    let without_nulls = body::relaxed(schema, schema.node(), &value, true);
-    let hard_without = without_nulls == relaxed
-        || schema
-            .violations(&without_nulls, Direction::Request)
-            .iter()
-            .any(|violation| HARD.contains(&violation.keyword.as_str()));
-    let hard = verdict.hard;
-    verdict.add(violations, "/body");
     // `null` for an optional property is what many servers take as absent: wrong, but not worth gating on.
-    verdict.hard = hard || (verdict.hard && hard_without);
+    let without_nulls = body::relaxed(schema, schema.node(), &value, true);
+    let hard = !reading::has_shape(schema, schema.node(), &without_nulls);
+    verdict.add(schema.violations(&relaxed, Direction::Request), hard, "/body");
 }
 
 /// The documented media type that a content type falls under, exact before wildcard.

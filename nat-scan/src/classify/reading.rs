@@ -100,6 +100,55 @@ fn property_names<'a>(schema: &'a Schema, node: &'a Value, nesting: u32, out: &m
     }
 }
 
+/// Whether a value has the right types, options and required members, whatever else is wrong with it.
+pub(super) fn has_shape(schema: &Schema, node: &Value, value: &Value) -> bool {
+    has_shape_within(schema, node, value, MAX_NESTING * 2)
+}
+
+fn has_shape_within(schema: &Schema, node: &Value, value: &Value, nesting: u32) -> bool {
+    let (Value::Object(map), Some(below)) = (node, nesting.checked_sub(1)) else { return node != &Value::Bool(false) };
+    let fits = |node: &Value, value: &Value| has_shape_within(schema, node, value, below);
+    let listed = |key: &str| map.get(key).and_then(Value::as_array);
+    if !Types::declared(map.get("type")).meets(Types::of(value))
+        || map.get("const").is_some_and(|only| only != value)
+        || listed("enum").is_some_and(|options| !options.iter().any(|option| same(option, value)))
+    {
+        return false;
+    }
+    if map.contains_key("$ref") {
+        let target = schema.resolve(node);
+        if !std::ptr::eq(target, node) && !fits(target, value) {
+            return false;
+        }
+    }
+    if listed("allOf").is_some_and(|all| !all.iter().all(|part| fits(part, value))) {
+        return false;
+    }
+    if ["anyOf", "oneOf"].into_iter().filter_map(listed).any(|any| !any.iter().any(|part| fits(part, value))) {
+        return false;
+    }
+    match value {
+        Value::Array(items) => map.get("items").is_none_or(|part| items.iter().all(|item| fits(part, item))),
+        Value::Object(members) => {
+            let property = |name: &str| map.get("properties").and_then(|properties| properties.get(name));
+            let sent =
+                |name: &str| property(name).is_none_or(|node| schema.resolve(node)["readOnly"] != Value::Bool(true));
+            let mut required = listed("required").into_iter().flatten().filter_map(Value::as_str);
+            let additional = map.get("additionalProperties").filter(|part| part.is_object());
+            required.all(|name| members.contains_key(name) || !sent(name))
+                && members
+                    .iter()
+                    .all(|(name, value)| property(name).or(additional).is_none_or(|part| fits(part, value)))
+        }
+        _ => true,
+    }
+}
+
+/// Equal as JSON Schema compares: 1 is 1.0.
+fn same(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_number() && b.is_number() && a.as_f64() == b.as_f64())
+}
+
 /// A text as a scalar of these types.
 pub(super) fn scalar(types: Types, text: &str) -> Reading {
     let mut reading = Reading { fragile: text.is_empty(), maybe_absent: text.is_empty(), ..Reading::default() };

@@ -199,7 +199,8 @@ fn check_body(required: bool, kind: &str, schema: Value, table: &[(&str, &[u8], 
 fn json_bodies_are_judged_by_their_types() {
     let schema = json!({"type": "object", "required": ["n"], "additionalProperties": false, "properties": {
         "n": {"type": "integer", "maximum": 10}, "s": {"type": "string", "maxLength": 3}, "b": {"type": "boolean"},
-        "o": {"type": ["string", "null"]}}});
+        "o": {"type": ["string", "null"]},
+        "a": {"anyOf": [{"type": "object", "required": ["k"], "properties": {"k": {"type": "string", "maxLength": 1}}}, {"type": "null"}]}}});
     let json = "application/json";
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     check_body(
@@ -221,6 +222,10 @@ fn json_bodies_are_judged_by_their_types() {
             (json, br#"{"n":1,"x":1}"#, Soft),
             (json, br#"{"n":1,"s":"abcd"}"#, Soft),
             (json, br#"{"n":1,"s":null}"#, Soft),
+            (json, br#"{"n":1,"a":{"k":"x"}}"#, Positive),
+            (json, br#"{"n":1,"a":{"k":"xy"}}"#, Soft),
+            (json, br#"{"n":1,"a":{"k":[]}}"#, Hard),
+            (json, br#"{"n":1,"a":{}}"#, Hard),
             (json, br#"{"n":null}"#, Hard),
             (json, br#"{"n":"nat"}"#, Hard),
             (json, br#"{"n":1,"s":[]}"#, Hard),

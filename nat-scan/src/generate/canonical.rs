@@ -4,22 +4,17 @@
 //! only when a value is made for it. So recursion in the document costs nothing here. A view may be wider than the
 //! schema (`not`, exclusivity of `oneOf`): whoever makes a value validates it with the schema itself.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use crate::schema::Schema;
 
-/// Alternatives of one node that are kept; more are thinned out evenly.
-const MAX_VIEWS: usize = 64;
-/// Nesting of references and combinators without any data in between.
-const MAX_NESTING: u32 = 24;
-/// Nodes looked at for one part: `anyOf` of `anyOf` must not explode.
-const MAX_NODES: u32 = 2_000;
-/// Stands for "needs infinitely deep data".
-const UNREACHABLE: u32 = u32::MAX;
+pub(super) use super::alternatives::views;
+pub(super) use super::depth::Depths;
 
-static NOTHING: Value = Value::Bool(false);
+/// Options of an enumeration that are looked at.
+const MAX_OPTIONS: usize = 1_000;
+
+pub(super) static NOTHING: Value = Value::Bool(false);
 
 /// A set of JSON types; integers and fractions are apart so that `integer` is a subset of `number`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +142,12 @@ impl<'a> Part<'a> {
         self
     }
 
+    /// A client must not send it.
+    pub(crate) fn is_read_only(&self, schema: &Schema) -> bool {
+        let flagged = |node: &Value| node.get("readOnly") == Some(&Value::Bool(true));
+        self.nodes.iter().any(|node| flagged(node) || flagged(schema.resolve(node)))
+    }
+
     /// True when no value at all fits by the look of it.
     pub(crate) fn is_nothing(&self) -> bool {
         self.nodes.iter().any(|node| **node == Value::Bool(false))
@@ -252,13 +253,13 @@ impl<'a> View<'a> {
     }
 
     /// The keywords of one node alone.
-    fn own(node: &'a Map<String, Value>) -> Self {
+    pub(super) fn own(node: &'a Map<String, Value>) -> Self {
         let mut view = Self::any();
         view.types = Types::declared(node.get("type"));
         view.hint = hint(node);
         view.options = match (node.get("const"), node.get("enum")) {
             (Some(only), _) => Some(vec![only]),
-            (None, Some(Value::Array(options))) => Some(options.iter().collect()),
+            (None, Some(Value::Array(options))) => Some(options.iter().take(MAX_OPTIONS).collect()),
             _ => None,
         };
         let text = |key: &str| node.get(key).and_then(Value::as_str);
@@ -305,7 +306,7 @@ impl<'a> View<'a> {
     }
 
     /// Both at once, or `None` when they contradict each other.
-    fn merge(mut self, other: &Self) -> Option<Self> {
+    pub(super) fn merge(mut self, other: &Self) -> Option<Self> {
         self.types = self.types.and(other.types);
         self.hint = self.hint.or(other.hint);
         self.options = match (self.options, &other.options) {
@@ -366,7 +367,7 @@ impl<'a> View<'a> {
         self.max_properties = least(self.max_properties, other.max_properties);
     }
 
-    fn is_possible(&mut self) -> bool {
+    pub(super) fn is_possible(&mut self) -> bool {
         let types = self.types;
         if let Some(options) = &mut self.options {
             options.retain(|value| types.meets(Types::of(value)));
@@ -375,7 +376,7 @@ impl<'a> View<'a> {
         types != Types::NONE
     }
 
-    fn pin_discriminator(&mut self, property: &'a str, name: &str) {
+    pub(super) fn pin_discriminator(&mut self, property: &'a str, name: &str) {
         let pin = Part { nodes: Vec::new(), pin: Some(name.to_owned()) };
         match self.properties.iter_mut().find(|(known, _)| *known == property) {
             Some((_, part)) => *part = std::mem::take(part).with(&pin),
@@ -392,11 +393,11 @@ impl<'a> View<'a> {
     }
 }
 
-fn list<'a>(node: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn list<'a>(node: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
     node.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn members<'a>(node: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub(super) fn members<'a>(node: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     node.get(key).and_then(Value::as_object).into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
@@ -426,234 +427,4 @@ fn hint(node: &Map<String, Value>) -> Types {
             Some(_) => Types::STRING,
             None => Types::NONE,
         })
-}
-
-/// The alternatives of a part, at most 64, in the document's order. Empty: nothing fits.
-pub(crate) fn views<'a>(schema: &'a Schema, part: &Part<'a>) -> Vec<View<'a>> {
-    let mut start = View::any();
-    start.pin.clone_from(&part.pin);
-    let mut all = vec![start];
-    let mut fuel = MAX_NODES;
-    for node in &part.nodes {
-        all = product(all, &expand(schema, node, MAX_NESTING, &mut fuel));
-    }
-    all
-}
-
-fn expand<'a>(schema: &'a Schema, node: &'a Value, nesting: u32, fuel: &mut u32) -> Vec<View<'a>> {
-    let Value::Object(map) = node else {
-        return if node == &NOTHING { Vec::new() } else { vec![View::any()] };
-    };
-    let (Some(below), Some(left)) = (nesting.checked_sub(1), fuel.checked_sub(1)) else {
-        return Vec::new();
-    };
-    *fuel = left;
-    let mut own = View::own(map);
-    if !own.is_possible() {
-        return Vec::new();
-    }
-    let mut all = vec![own];
-    if let Some(target) = reference(schema, map) {
-        all = product(all, &expand(schema, target, below, fuel));
-    }
-    for member in list(map, "allOf") {
-        all = product(all, &expand(schema, member, below, fuel));
-    }
-    for key in ["oneOf", "anyOf"] {
-        if map.contains_key(key) {
-            all = product(all, &alternatives(schema, map, key, below, fuel));
-        }
-    }
-    if let Some(condition) = map.get("if") {
-        let mut branch =
-            |key: &str| map.get(key).map_or_else(|| vec![View::any()], |node| expand(schema, node, below, fuel));
-        let (then, otherwise) = (branch("then"), branch("else"));
-        let mut either = product(expand(schema, condition, below, fuel), &then);
-        either.extend(otherwise);
-        all = product(all, &either);
-    }
-    all
-}
-
-fn alternatives<'a>(
-    schema: &'a Schema,
-    map: &'a Map<String, Value>,
-    key: &str,
-    below: u32,
-    fuel: &mut u32,
-) -> Vec<View<'a>> {
-    let discriminator = map.get("discriminator").and_then(Value::as_object);
-    let property = discriminator.and_then(|d| d.get("propertyName")).and_then(Value::as_str);
-    let mut all = Vec::new();
-    for member in list(map, key) {
-        let mut views = expand(schema, member, below, fuel);
-        if let (Some(property), Some(target)) = (property, member.get("$ref").and_then(Value::as_str)) {
-            let name = discriminator_value(discriminator, target);
-            views.iter_mut().for_each(|view| view.pin_discriminator(property, name));
-        }
-        all.extend(views);
-    }
-    thin(&mut all);
-    all
-}
-
-/// The mapping's key for a reference, else the last part of the reference.
-fn discriminator_value<'v>(discriminator: Option<&'v Map<String, Value>>, target: &'v str) -> &'v str {
-    let last = |text: &'v str| text.rsplit(['/', '#']).next().unwrap_or(text);
-    discriminator
-        .into_iter()
-        .flat_map(|discriminator| members(discriminator, "mapping"))
-        .find(|(_, value)| value.as_str().is_some_and(|value| last(value) == last(target)))
-        .map_or_else(|| last(target), |(name, _)| name)
-}
-
-fn reference<'a>(schema: &'a Schema, map: &Map<String, Value>) -> Option<&'a Value> {
-    let key = map.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-    schema.definitions().get(key)
-}
-
-fn product<'a>(left: Vec<View<'a>>, right: &[View<'a>]) -> Vec<View<'a>> {
-    let mut all = Vec::with_capacity(left.len() * right.len());
-    for a in left {
-        all.extend(right.iter().filter_map(|b| a.clone().merge(b)));
-    }
-    thin(&mut all);
-    all
-}
-
-/// Keeps an even sample, always with the first.
-fn thin<T>(all: &mut Vec<T>) {
-    let length = all.len();
-    if length > MAX_VIEWS {
-        let mut index = 0;
-        all.retain(|_| {
-            let keep = index * MAX_VIEWS / length != (index + length - 1) * MAX_VIEWS / length || index == 0;
-            index += 1;
-            keep
-        });
-        all.truncate(MAX_VIEWS);
-    }
-}
-
-/// How deep the smallest value of a schema is: 0 for scalars and empty containers.
-#[derive(Debug)]
-pub(crate) struct Depths<'a> {
-    schema: &'a Schema,
-    known: HashMap<&'a str, u32>,
-}
-
-impl<'a> Depths<'a> {
-    pub(crate) fn new(schema: &'a Schema) -> Self {
-        Self { schema, known: HashMap::new() }
-    }
-
-    /// `None`: no finite value.
-    pub(crate) fn part(&mut self, part: &Part<'a>) -> Option<u32> {
-        let mut depth = 0;
-        for node in &part.nodes {
-            self.learn(node);
-            depth = depth.max(self.node(node));
-        }
-        (depth != UNREACHABLE).then_some(depth)
-    }
-
-    /// Of one alternative.
-    pub(crate) fn view(&mut self, view: &View<'a>) -> Option<u32> {
-        if view.options.is_some() {
-            return Some(0);
-        }
-        let mut depth = 0;
-        if view.likely_types() == Types::OBJECT {
-            for name in &view.required {
-                depth = depth.max(self.part(&view.property(name))?.saturating_add(1));
-            }
-        }
-        if view.likely_types() == Types::ARRAY && view.min_items > 0 {
-            let item = view.prefix.first().unwrap_or(&view.items).clone();
-            depth = depth.max(self.part(&item)?.saturating_add(1));
-        }
-        Some(depth)
-    }
-
-    /// Least fixed point over the definitions that the smallest value of `node` may need.
-    fn learn(&mut self, node: &'a Value) {
-        let mut found: Vec<&'a str> = Vec::new();
-        needs(node, &mut found);
-        let mut next = 0;
-        while let Some(key) = found.get(next).copied() {
-            next += 1;
-            if !self.known.contains_key(key)
-                && let Some(target) = self.schema.definitions().get(key)
-            {
-                needs(target, &mut found);
-            }
-        }
-        found.retain(|key| !self.known.contains_key(key));
-        for key in &found {
-            self.known.insert(key, UNREACHABLE);
-        }
-        loop {
-            let mut changed = false;
-            for key in &found {
-                let depth = self.schema.definitions().get(*key).map_or(0, |target| self.node(target));
-                changed |= self.known.insert(key, depth) != Some(depth);
-            }
-            if !changed {
-                return;
-            }
-        }
-    }
-
-    fn node(&self, node: &Value) -> u32 {
-        let Value::Object(map) = node else {
-            return if node == &NOTHING { UNREACHABLE } else { 0 };
-        };
-        if map.contains_key("const") || map.contains_key("enum") {
-            return 0;
-        }
-        let mut depth = 0;
-        if let Some(key) = map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/")) {
-            depth = self.known.get(key).copied().unwrap_or(0);
-        }
-        for member in list(map, "allOf") {
-            depth = depth.max(self.node(member));
-        }
-        for key in ["anyOf", "oneOf"] {
-            depth = depth.max(list(map, key).map(|member| self.node(member)).min().unwrap_or(0));
-        }
-        if map.get("type").is_none_or(|_| Types::declared(map.get("type")) == Types::OBJECT) {
-            for name in list(map, "required").filter_map(Value::as_str) {
-                let property = map.get("properties").and_then(|properties| properties.get(name));
-                let sent = property.filter(|node| node.get("readOnly") != Some(&Value::Bool(true)));
-                depth = depth.max(sent.map_or(0, |node| self.node(node).saturating_add(1)));
-            }
-        }
-        if map.get("minItems").and_then(Value::as_u64).unwrap_or(0) > 0 {
-            depth = depth.max(map.get("items").map_or(0, |items| self.node(items).saturating_add(1)));
-        }
-        depth
-    }
-}
-
-/// The definitions that the smallest value of a node may need.
-fn needs<'a>(node: &'a Value, found: &mut Vec<&'a str>) {
-    let Value::Object(map) = node else { return };
-    if let Some(key) = map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
-        && !found.contains(&key)
-    {
-        found.push(key);
-    }
-    for key in ["allOf", "anyOf", "oneOf"] {
-        list(map, key).for_each(|member| needs(member, found));
-    }
-    for name in list(map, "required").filter_map(Value::as_str) {
-        if let Some(property) = map.get("properties").and_then(|properties| properties.get(name)) {
-            needs(property, found);
-        }
-    }
-    if map.get("minItems").and_then(Value::as_u64).unwrap_or(0) > 0
-        && let Some(items) = map.get("items")
-    {
-        needs(items, found);
-    }
 }

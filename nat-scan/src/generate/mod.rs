@@ -1,12 +1,16 @@
 //! What to send: labelled cases for an operation, deterministic from a seed, and their rendering to bytes.
 
+mod alternatives;
 pub(crate) mod body;
 mod boundary;
 pub(crate) mod canonical;
+mod change;
+mod depth;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod negative;
 pub(crate) mod pattern;
+mod place;
 mod plan;
 pub(crate) mod rng;
 pub(crate) mod serialize;

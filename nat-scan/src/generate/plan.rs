@@ -3,23 +3,22 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::body::{Codec, content_type};
-use super::site::{Site, lean, replaced, sites};
-use super::value::{self, Fill, Generator, Place};
-use super::{Argument, BodyValue, Case, Intent, Phase, Slot, boundary, is_reserved_header, negative, render, rng};
+use super::change::{changes, malformed};
+use super::place::Place;
+use super::site::lean;
+use super::value::{self, Fill};
+use super::{Argument, BodyValue, Case, Intent, Phase, Slot, is_reserved_header, render, rng};
 use crate::classify::{WireTruth, classify, wire};
-use crate::schema::{Direction, Schema};
+use crate::schema::Schema;
 use crate::spec::{Api, Location, MediaType, Operation, Parameter};
 
 /// Cases of one operation and phase.
 const MAX_CASES: usize = 400;
 /// Cases that are considered before the cap chooses among them.
 const MAX_CANDIDATES: usize = 1_600;
-/// Nesting of the deep-nesting body.
-const NESTING: usize = 200;
 /// Random streams of bodies begin here; those of parameters lie below.
 const BODY_STREAMS: u64 = 1 << 32;
 
@@ -156,14 +155,12 @@ impl<'a> Plan<'a> {
         {
             return;
         }
-        let fits = match (expect, expect != Expect::Anything) {
-            (_, false) => true,
-            (expect, _) => match classify(self.operation, &request, "") {
+        let fits = expect == Expect::Anything
+            || match classify(self.operation, &request, "") {
                 WireTruth::Positive => expect == Expect::NotNegative,
                 WireTruth::Negative { .. } => expect != Expect::NotNegative,
                 WireTruth::Ambiguous => expect != Expect::Negative,
-            },
-        };
+            };
         if fits {
             self.seen.insert(hasher.finish());
             self.cases.push(case);
@@ -235,7 +232,8 @@ impl<'a> Plan<'a> {
         for change in changes {
             let name = format!("{}{}", parameter.name, change.slot);
             let slot = Slot { location: parameter.location.as_str(), name };
-            let (label, intent, expect) = change.describe(slot, Expect::Negative);
+            let expect = if change.valid { Expect::NotNegative } else { Expect::Negative };
+            let (label, intent) = change.describe(slot);
             let mut case = self.case(label, intent);
             set(&mut case.arguments, index, change.value);
             self.push(case, expect);
@@ -259,7 +257,8 @@ impl<'a> Plan<'a> {
         let optional = self.operation.body.as_ref().is_some_and(|body| !body.required);
         for change in all {
             let slot = Slot { location: "body", name: change.slot.clone() };
-            let (label, intent, expect) = change.describe(slot, expect);
+            let expect = if change.valid { Expect::NotNegative } else { expect };
+            let (label, intent) = change.describe(slot);
             let mut case = self.case(label, intent);
             case.body = Some(typed(media_type, &change.value));
             self.push(case, expect);
@@ -423,100 +422,4 @@ fn rivals<'a>(api: &'a Api, operation: &Operation) -> Vec<&'a str> {
         })
         .map(|other| other.path.as_str())
         .collect()
-}
-
-/// One changed value of a parameter or body.
-struct Change {
-    /// Below the parameter's name or the body.
-    slot: String,
-    keyword: &'static str,
-    valid: bool,
-    value: Value,
-}
-
-impl Change {
-    /// The value at the slot, first items for `[]`.
-    fn value_at(&self) -> Option<&Value> {
-        self.value.pointer(&self.slot.replace("/[]", "/0"))
-    }
-
-    fn describe(&self, slot: Slot, negative: Expect) -> (String, Intent, Expect) {
-        let (location, name, keyword) = (slot.location, &slot.name, self.keyword);
-        if self.valid {
-            return (format!("{location} {name}: {keyword} met"), Intent::Positive, Expect::NotNegative);
-        }
-        let detail = match (keyword, self.value_at()) {
-            ("type", Some(Value::Null)) => " by null",
-            ("type", Some(Value::Bool(_))) => " by a boolean",
-            ("type", Some(Value::Number(_))) => " by a number",
-            ("type", Some(Value::String(_))) => " by a string",
-            ("type", Some(Value::Array(_))) => " by an array",
-            ("type", Some(Value::Object(_))) => " by an object",
-            _ => "",
-        };
-        let label = format!("{location} {name}: {keyword} violated{detail}");
-        (label, Intent::Negative { slot, keyword: keyword.to_owned() }, negative)
-    }
-}
-
-/// Every boundary and every violation at every site of a valid value, proved by the schema.
-fn changes(schema: &Schema, name: &str, full: &Value, place: Place, rng: &mut ChaCha8Rng) -> Vec<Change> {
-    let sites = sites(schema, name, full);
-    let mut generator = Generator::new(schema, Fill::Full, rng);
-    let (mut met, mut violated) = (Vec::new(), Vec::new());
-    for site in &sites {
-        let lean = lean(schema, full, &site.pointer);
-        let now = if schema.is_valid(&lean, Direction::Request) { &lean } else { full };
-        let Some(here) = now.pointer(&site.pointer) else { continue };
-        if site.depth > 0 && !site.slot.ends_with("[]") {
-            met.push(Change { slot: site.slot.clone(), keyword: "presence", valid: true, value: now.clone() });
-        }
-        for (keyword, value) in boundary::values(&mut generator, site, here) {
-            met.extend(change(schema, now, site, keyword, "", value, true));
-        }
-        for fault in negative::faults(&mut generator, site, here) {
-            violated.extend(change(schema, now, site, fault.keyword, &fault.below, fault.value, false));
-        }
-    }
-    met.retain(|change| place.admits(&change.value));
-    met.extend(violated);
-    met
-}
-
-fn change(
-    schema: &Schema,
-    now: &Value,
-    site: &Site<'_>,
-    keyword: &'static str,
-    below: &str,
-    value: Value,
-    valid: bool,
-) -> Option<Change> {
-    let value = replaced(now, &site.pointer, value)?;
-    let proved = schema.is_valid(&value, Direction::Request) == valid;
-    (proved && value != *now).then(|| Change { slot: format!("{}{below}", site.slot), keyword, valid, value })
-}
-
-/// Broken JSON of each kind that this value allows.
-fn malformed(base: &Value) -> Vec<(&'static str, Vec<u8>)> {
-    let text = base.to_string();
-    let mut all = Vec::new();
-    let truncated = text.get(..text.len() - 1).unwrap_or_default();
-    if serde_json::from_str::<Value>(truncated).is_err() && !truncated.is_empty() {
-        all.push(("truncated", truncated.as_bytes().to_vec()));
-    }
-    if let Some((key, value)) = base.as_object().and_then(|members| members.iter().next()) {
-        let again = format!("{{{}:{value},{}", Value::from(key.as_str()), text.get(1..).unwrap_or_default());
-        all.push(("duplicate-keys", again.into_bytes()));
-    }
-    all.push(("deep-nesting", format!("{}{}", "[".repeat(NESTING), "]".repeat(NESTING)).into_bytes()));
-    all.push(("bom", [b"\xef\xbb\xbf", text.as_bytes()].concat()));
-    all.push(("empty", Vec::new()));
-    let mut broken = text.clone().into_bytes();
-    match text.rfind('"') {
-        Some(end) => drop(broken.splice(end..end, [0xff, 0xfe])),
-        None => broken = b"\"\xff\xfe\"".to_vec(),
-    }
-    all.push(("not-utf8", broken));
-    all
 }

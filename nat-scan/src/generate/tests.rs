@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 use super::fixture::{api, operation};
-use super::value::{Fill, Place};
+use super::place::Place;
+use super::value::Fill;
 use super::*;
 use crate::classify::{WireTruth, classify};
 use crate::schema::{Direction, Schema};
@@ -399,5 +400,92 @@ fn read_only_properties_are_not_sent() {
         let mut rng = rng::stream(1, "", Phase::Coverage, 0);
         let value = value::valid(&schema, "", examples, Place::Json, Fill::Full, &mut rng).unwrap();
         assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), ["name"], "{value}");
+    }
+}
+
+#[test]
+fn schemas_that_trip_generators_get_valid_values() {
+    let table = [
+        json!({"type": "array", "items": {"type": "integer"}, "contains": {"type": "integer", "minimum": 50}, "minContains": 2}),
+        json!({"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": true, "minItems": 3}),
+        json!({"type": "array", "items": {"type": "string"}, "maxItems": 0}),
+        json!({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false}),
+        json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}, "c": {"type": "integer"}},
+               "dependentRequired": {"a": ["b"], "b": ["c"]}, "required": ["a"]}),
+        json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a"],
+               "not": {"required": ["b"]}}),
+        json!({"type": "string", "not": {"enum": ["nat"]}}),
+        json!({"oneOf": [{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
+                         {"type": "object", "required": ["b"], "properties": {"b": {"type": "integer"}}}]}),
+        json!({"type": "object", "properties": {"k": {"type": "string"}},
+               "anyOf": [{"required": ["x"], "properties": {"x": {"type": "integer"}}}, {"required": ["y"]}],
+               "oneOf": [{"properties": {"z": {"const": 1}}, "required": ["z"]}, {"properties": {"z": {"const": 2}}, "required": ["z"]}]}),
+        json!({"allOf": [{"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": false},
+                         {"properties": {"b": {"type": "integer"}}}]}),
+        json!({"oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}],
+               "discriminator": {"propertyName": "kind", "mapping": {"dog": "#/$defs/Dog", "cat": "#/$defs/Cat"}}}),
+        json!({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2,
+               "propertyNames": {"pattern": "^[a-z]{3}$"}}),
+        json!({"type": "object", "patternProperties": {"^x-[a-z]+$": {"type": "integer"}}, "additionalProperties": false, "minProperties": 1}),
+        json!({"type": "object", "required": ["a", "b"], "properties": {"a": {"enum": [1]}}, "additionalProperties": {"type": "string"}}),
+        json!({"if": {"properties": {"k": {"const": "x"}}, "required": ["k"]}, "then": {"required": ["v"]},
+               "else": {"properties": {"k": {"const": "y"}}}, "type": "object", "properties": {"k": {"enum": ["x", "y"]}, "v": {"type": "integer"}}}),
+        json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.001}),
+        json!({"type": "number", "multipleOf": 0.01, "minimum": 0.05, "maximum": 0.07}),
+        json!({"type": "integer", "minimum": 9_007_199_254_740_993_i64, "maximum": 9_007_199_254_740_993_i64}),
+        json!({"type": "integer", "exclusiveMaximum": 0, "multipleOf": 7}),
+        json!({"type": "integer", "minimum": -5, "maximum": -5}),
+        json!({"type": "string", "format": "email", "minLength": 40, "maxLength": 40}),
+        json!({"type": "string", "format": "date-time", "example": "not a date"}),
+        json!({"type": "string", "pattern": "^(?=.*[A-Z])(?=.*[0-9]).{8,20}$"}),
+        json!({"type": "string", "minLength": 300}),
+        json!({"type": ["null", "string"], "enum": [null, "a"]}),
+        json!({"anyOf": [{"type": "null"}, {"type": "object", "required": ["a"], "properties": {"a": {"type": "boolean"}}}]}),
+        (0..12).fold(
+            json!({"type": "integer"}),
+            |below, _| json!({"type": "object", "required": ["n"], "properties": {"n": below}}),
+        ),
+        json!({}),
+        json!(true),
+    ];
+    let definitions = Arc::new(json!({
+        "Cat": {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": ["cat"]}, "lives": {"type": "integer"}}},
+        "Dog": {"type": "object", "required": ["kind", "barks"], "properties": {"kind": {"const": "dog"}, "barks": {"type": "boolean"}}},
+    }).as_object().unwrap().clone());
+    for node in table {
+        let schema = Schema::new(node.clone(), Arc::clone(&definitions), "");
+        for fill in [Fill::Minimal, Fill::Full] {
+            let mut rng = rng::stream(9, "trip", Phase::Coverage, 0);
+            let value = value::valid(&schema, "", &[], Place::Json, fill, &mut rng);
+            assert!(value.is_some_and(|value| schema.is_valid(&value, Direction::Request)), "{fill:?} {node}");
+        }
+    }
+}
+
+#[test]
+fn hostile_schemas_cost_little() {
+    let wide =
+        |key: &str| json!({key: (0..60).map(|i| json!({"$ref": format!("#/$defs/N{}", i % 20)})).collect::<Vec<_>>()});
+    let definitions: Map<String, Value> =
+        (0..20).map(|i| (format!("N{i}"), wide(if i % 2 == 0 { "anyOf" } else { "allOf" }))).collect();
+    let chain: Map<String, Value> = (0..2_000)
+        .map(|i| {
+            let next = json!({"$ref": format!("#/$defs/C{}", i + 1)});
+            (format!("C{i}"), json!({"type": "object", "required": ["n"], "properties": {"n": next}}))
+        })
+        .collect();
+    let table = [
+        (wide("anyOf"), definitions),
+        (json!({"$ref": "#/$defs/C0"}), chain),
+        (json!({"type": "string", "pattern": "((a{1000}){1000}){1000}"}), Map::new()),
+        (json!({"type": "string", "minLength": 1_000_000_000}), Map::new()),
+        (json!({"type": "array", "minItems": 1_000_000_000, "items": {}}), Map::new()),
+        (json!({"type": "object", "minProperties": 1_000_000_000}), Map::new()),
+    ];
+    for (node, definitions) in table {
+        let schema = Schema::new(node, Arc::new(definitions), "");
+        let mut rng = rng::stream(9, "hostile", Phase::Coverage, 0);
+        // Nothing can be made of these within bounds; what counts is that the answer comes.
+        assert_eq!(value::valid(&schema, "", &[], Place::Json, Fill::Minimal, &mut rng), None);
     }
 }

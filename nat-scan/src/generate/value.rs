@@ -5,11 +5,14 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Number, Value};
 
 use super::canonical::{Depths, Part, Types, View, views};
+use super::place::Place;
 use super::{pattern, text};
 use crate::schema::{Direction, Schema};
 
 /// Levels of data below the root of a full value.
 const DEPTH: u32 = 6;
+/// Levels of data if the schema demands more.
+const MAX_DEPTH: u32 = 48;
 /// Nodes of one value.
 const MAX_NODES: u32 = 2_000;
 /// Tries until a value validates.
@@ -26,47 +29,6 @@ pub(crate) enum Fill {
     Minimal,
     /// Every property.
     Full,
-}
-
-/// Where a value goes: not every text can be sent everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Path,
-    /// Query, cookie and form: no trouble but emptiness.
-    Text,
-    Header,
-    Json,
-}
-
-impl Place {
-    /// Whether the value can be put there so that the server sees the same value.
-    pub(crate) fn admits(self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Json, _) => true,
-            (_, Value::Null) => false,
-            (_, Value::Array(items)) => !items.is_empty() && items.iter().all(|item| self.admits(item)),
-            (_, Value::Object(members)) => {
-                !members.is_empty() && members.iter().all(|(key, value)| self.admits_text(key) && self.admits(value))
-            }
-            (_, Value::String(text)) => self.admits_text(text),
-            _ => true,
-        }
-    }
-
-    fn admits_text(self, text: &str) -> bool {
-        let odd = |c: char| match self {
-            Self::Path => c.is_control() || matches!(c, '/' | '\\'),
-            Self::Header => c.is_control() || !c.is_ascii(),
-            Self::Text => c == '\0',
-            Self::Json => false,
-        };
-        match self {
-            Self::Json => true,
-            Self::Path if text == "." || text == ".." => false,
-            Self::Header if text.trim() != text => false,
-            _ => !text.is_empty() && !text.chars().any(odd),
-        }
-    }
 }
 
 /// A valid value, preferring `examples` and the document's own samples. `None`: none was found.
@@ -87,14 +49,17 @@ pub(crate) fn valid(
     }
     let mut generator = Generator::new(schema, fill, rng);
     let sample = sample.or(examples.first());
-    generator.verified(|generator| generator.part(&root, name, DEPTH, sample), place)
+    // A schema may demand more depth than we would choose.
+    generator.reserve = generator.depths.part(&root)?.min(MAX_DEPTH).saturating_sub(DEPTH);
+    let budget = DEPTH + generator.reserve;
+    generator.verified(|generator| generator.part(&root, name, budget, sample), place)
 }
 
 /// The sample without the properties that a client must not send, if it stays valid.
 fn writable(schema: &Schema, sample: &Value) -> Value {
     let Value::Object(members) = sample else { return sample.clone() };
     let alternatives = views(schema, &Part::of(schema.node()));
-    let read_only = |name: &str| alternatives.iter().any(|view| is_read_only(schema, &view.property(name)));
+    let read_only = |name: &str| alternatives.iter().any(|view| view.property(name).is_read_only(schema));
     let kept: Map<String, Value> = members
         .iter()
         .filter(|(name, _)| !read_only(name))
@@ -104,13 +69,6 @@ fn writable(schema: &Schema, sample: &Value) -> Value {
     if schema.is_valid(&kept, Direction::Request) { kept } else { sample.clone() }
 }
 
-fn is_read_only(schema: &Schema, part: &Part<'_>) -> bool {
-    part.nodes.iter().any(|node| {
-        node.get("readOnly") == Some(&Value::Bool(true))
-            || schema.resolve(node).get("readOnly") == Some(&Value::Bool(true))
-    })
-}
-
 /// Makes values for the parts of one schema.
 pub(crate) struct Generator<'a, 'r> {
     schema: &'a Schema,
@@ -118,12 +76,14 @@ pub(crate) struct Generator<'a, 'r> {
     fill: Fill,
     attempt: u32,
     nodes: u32,
+    /// Budget that is kept for what is required.
+    reserve: u32,
     rng: &'r mut ChaCha8Rng,
 }
 
 impl<'a, 'r> Generator<'a, 'r> {
     pub(crate) fn new(schema: &'a Schema, fill: Fill, rng: &'r mut ChaCha8Rng) -> Self {
-        Self { schema, depths: Depths::new(schema), fill, attempt: 0, nodes: 0, rng }
+        Self { schema, depths: Depths::new(schema), fill, attempt: 0, nodes: 0, reserve: 0, rng }
     }
 
     /// Tries `make` until its value is valid for the whole schema and fits the place.
@@ -150,7 +110,7 @@ impl<'a, 'r> Generator<'a, 'r> {
         let depths: Vec<Option<u32>> = views.iter().map(|view| self.depths.view(view)).collect();
         let mut order: Vec<usize> =
             (0..views.len()).filter(|index| depths[*index].is_some_and(|depth| depth <= budget)).collect();
-        if self.fill == Fill::Minimal || budget == 0 {
+        if self.fill == Fill::Minimal || budget <= self.reserve {
             order.sort_by_key(|index| depths[*index]);
         }
         // A nullable schema is more telling with its value.
@@ -171,13 +131,16 @@ impl<'a, 'r> Generator<'a, 'r> {
 
     /// A value for one alternative.
     pub(crate) fn view(&mut self, view: &View<'a>, name: &str, budget: u32, sample: Option<&Value>) -> Option<Value> {
+        if let Some(options) = &view.options {
+            // An enumeration knows better than a discriminator's mapping how a branch is called.
+            let pinned = view.pinned().and_then(|pin| options.iter().find(|option| **option == pin));
+            let samples = sample.into_iter().chain(view.samples.iter().copied());
+            let sample = samples.filter(|sample| self.attempt == 0 && options.contains(sample)).next();
+            let index = if self.attempt == 0 { 0 } else { self.rng.random_range(0..options.len()) };
+            return pinned.copied().or(sample).or_else(|| options.get(index).copied()).cloned();
+        }
         if let Some(name) = view.pinned() {
             return Some(Value::String(name.to_owned()));
-        }
-        if let Some(options) = &view.options {
-            let index = if self.attempt == 0 { 0 } else { self.rng.random_range(0..options.len()) };
-            let sample = sample.filter(|sample| self.attempt == 0 && options.contains(sample));
-            return sample.or_else(|| options.get(index).copied()).cloned();
         }
         let sample = if self.attempt == 0 { sample } else { None };
         let own = if self.attempt == 0 { view.samples.as_slice() } else { &[] };
@@ -187,7 +150,7 @@ impl<'a, 'r> Generator<'a, 'r> {
             return Some(found.clone());
         }
         let sample = candidates.find(|value| view.types.meets(Types::of(value)));
-        match chosen_type(view, budget == DEPTH && name.is_empty()) {
+        match chosen_type(view, budget == DEPTH + self.reserve && name.is_empty()) {
             Types::OBJECT => self.object(view, budget, sample),
             Types::ARRAY => self.array(view, name, budget, sample),
             Types::STRING => self.text(view, name).map(Value::String),
@@ -206,10 +169,10 @@ impl<'a, 'r> Generator<'a, 'r> {
             // Optional properties are left out more and more when the whole does not validate.
             let wanted = required
                 || (self.fill == Fill::Full
-                    && budget > 0
+                    && budget > self.reserve
                     && view.max_properties.is_none_or(|most| members.len() + view.required.len() < most)
                     && (self.attempt < 2 || (self.attempt < 8 && self.rng.random_range(0..2) == 0)));
-            if !wanted || is_read_only(self.schema, part) {
+            if !wanted || part.is_read_only(self.schema) {
                 continue;
             }
             match self.part(part, name, below, sample.and_then(|sample| sample.get(name))) {
@@ -225,7 +188,7 @@ impl<'a, 'r> Generator<'a, 'r> {
             }
         }
         self.add_dependents(view, below, &mut members)?;
-        let as_map = self.fill == Fill::Full && budget > 0 && view.properties.is_empty() && self.attempt < 6;
+        let as_map = self.fill == Fill::Full && budget > self.reserve && view.properties.is_empty() && self.attempt < 6;
         let free = view.additional.as_ref().is_some_and(|part| part.nodes.iter().any(|node| node.is_object()))
             || !view.pattern_properties.is_empty();
         let least = view.min_properties.max(usize::from(as_map && free && view.max_properties != Some(0)));
@@ -255,7 +218,7 @@ impl<'a, 'r> Generator<'a, 'r> {
                 return Some(());
             }
             if !members.contains_key(*name)
-                && !is_read_only(self.schema, part)
+                && !part.is_read_only(self.schema)
                 && let Some(value) = self.part(part, name, below, None)
             {
                 members.insert((*name).to_owned(), value);
@@ -299,7 +262,7 @@ impl<'a, 'r> Generator<'a, 'r> {
             return None;
         }
         let wanted = match self.fill {
-            Fill::Full if budget > 0 => view.min_items.max(view.prefix.len()).max(1),
+            Fill::Full if budget > self.reserve => view.min_items.max(view.prefix.len()).max(1),
             _ => view.min_items,
         };
         let length = wanted.min(view.max_items.unwrap_or(wanted)).max(view.min_items);
