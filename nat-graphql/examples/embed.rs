@@ -1,6 +1,6 @@
 //! The GraphQL facade inside another program: a temporary SQLite store, a tenant, one query without a socket.
 //!
-//! `cargo run -p nat-graphql --example embed_graphql`
+//! `cargo run -p nat-graphql --example embed-graphql`
 
 use std::sync::Arc;
 

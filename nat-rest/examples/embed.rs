@@ -1,6 +1,6 @@
 //! The REST API inside another program: a temporary SQLite store, a router, one request without a socket.
 //!
-//! `cargo run -p nat-rest --example embed_rest`
+//! `cargo run -p nat-rest --example embed-rest`
 
 use std::sync::Arc;
 
