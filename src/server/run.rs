@@ -44,7 +44,7 @@ pub async fn serve(config: &Config, stop: CancellationToken, ready: impl FnOnce(
     let app = compose(config).await.map_err(|error| explain(&error))?;
     let rest = nat_rest::Config::default();
     let draining = rest.draining.clone();
-    let router = nat_rest::router(app.services.clone(), rest).merge(nat_graphql::router(graphql_services(&app)));
+    let router = nat_rest::router_with(app.services.clone(), rest, nat_graphql::router(graphql_services(&app)));
 
     let mut tasks = JoinSet::new();
     tasks.spawn(background(app.clone(), config.clone(), Part::All, stop.clone()));

@@ -8,3 +8,4 @@ mod isolation;
 mod keys;
 mod order;
 mod scans;
+mod telemetry;
