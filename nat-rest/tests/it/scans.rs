@@ -1,8 +1,29 @@
 //! Scans over the wire: what a client sends, and what it gets back from acceptance to results.
 
+use axum::Json;
+use axum::routing::get;
+use nat_core::ScanId;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, with_app};
+
+/// A tiny target on a free port, for as long as the test's runtime lives.
+async fn target() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let schema = json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}});
+    let answers = json!({"200": {"description": "a pet", "content": {"application/json": {"schema": schema}}}});
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "pets", "version": "1"},
+        "paths": {"/pet": {"get": {"operationId": "getPet", "responses": answers}}},
+    });
+    let router = axum::Router::new()
+        .route("/openapi.json", get(async || Json(document)))
+        // The document says a string.
+        .route("/pet", get(async || Json(json!({"name": 7}))));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
 
 fn names(value: &Value) -> Vec<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
@@ -17,6 +38,96 @@ async fn start(app: &App, key: &str, path: &str, body: &Value) -> String {
     let id = accepted["scan_id"].as_str().expect("an id").to_owned();
     assert_eq!(answer.header("location"), format!("/api/v1/scan/{id}"));
     id
+}
+
+const STATUS: [&str; 13] = [
+    "scan_id",
+    "kind",
+    "status",
+    "url",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "progress",
+    "summary",
+    "total",
+    "passed",
+    "failed",
+    "error",
+];
+
+#[tokio::test]
+async fn scan_from_acceptance_to_every_export() {
+    with_app(async |app| {
+        let key = app.tenant("t", "pro").await;
+        let url = target().await;
+        let body =
+            json!({"url": url, "spec_url": format!("{url}/openapi.json"), "options": {"seed": 7, "max_seconds": 20}});
+        let id = start(&app, &key, "/scan", &body).await;
+        let path = format!("/scan/{id}");
+
+        let waiting = app.get(&path, &key).await.json();
+        assert_eq!(names(&waiting), STATUS);
+        assert_eq!((&waiting["kind"], &waiting["status"]), (&json!("functional"), &json!("running")));
+        assert_eq!(
+            names(&waiting["progress"]),
+            ["phase", "operations_total", "operations_tested", "requests_sent", "percent"]
+        );
+        assert_eq!(names(&waiting["summary"]), ["critical", "high", "medium", "low", "info"]);
+        app.get(&format!("{path}/results"), &key).await.assert_error(409, "SCAN_NOT_FINISHED");
+        app.get(&format!("{path}/export"), &key).await.assert_error(409, "SCAN_NOT_FINISHED");
+
+        app.services.scans.execute(ScanId::from(id.as_str())).await;
+        let results = app.get(&format!("{path}/results"), &key).await.json();
+        assert_eq!(results["status"], "completed", "{results}");
+        assert_eq!(names(&results)[..13], STATUS);
+        assert_eq!(names(&results)[13..], ["operations", "findings", "reproducible", "notices"]);
+        assert_eq!(results["reproducible"]["seed"], 7);
+        let operation = &results["operations"][0];
+        assert_eq!(names(operation), ["method", "path", "operation_id", "requests", "statuses", "covered", "reason"]);
+        let finding = &results["findings"][0];
+        assert_eq!(
+            names(finding),
+            [
+                "id",
+                "check_id",
+                "title",
+                "severity",
+                "confidence",
+                "endpoint",
+                "location",
+                "cwe",
+                "owasp",
+                "cvss",
+                "description",
+                "explanation",
+                "remediation",
+                "evidence",
+                "curl",
+                "first_seen"
+            ]
+        );
+        assert_eq!(finding["endpoint"], "GET /pet");
+
+        for (format, ending, media, mark) in [
+            ("", "json", "application/json", "findings"),
+            ("?format=json", "json", "application/json", "findings"),
+            ("?format=html", "html", "text/html; charset=utf-8", "<html"),
+            ("?format=csv", "csv", "text/csv; charset=utf-8", ","),
+            ("?format=sarif", "sarif", "application/sarif+json", "2.1.0"),
+            ("?format=junit", "xml", "application/xml", "<testsuite"),
+            ("?format=markdown", "md", "text/markdown; charset=utf-8", "#"),
+        ] {
+            let file = app.get(&format!("{path}/export{format}"), &key).await;
+            assert_eq!((file.status, file.header("content-type")), (200, media), "{format}");
+            assert_eq!(file.header("content-disposition"), format!(r#"attachment; filename="{id}.{ending}""#));
+            assert!(file.text.contains(mark) && file.header("content-security-policy").contains("sandbox"), "{format}");
+        }
+        app.get(&format!("{path}/export?format=pdf"), &key).await.assert_error(422, "VALIDATION_ERROR");
+        let gone = app.call("DELETE", &path, &[("x-api-key", &key)], "").await;
+        gone.assert_error(409, "SCAN_FINISHED");
+    })
+    .await;
 }
 
 #[tokio::test]
