@@ -4,6 +4,7 @@
 pub(crate) mod compile;
 mod cost;
 pub(crate) mod cycle;
+pub(crate) mod example;
 pub(crate) mod normalise;
 pub(crate) mod pointer;
 

@@ -104,12 +104,20 @@ fn deep_and_large_schemas_and_values_are_judged_on_a_small_stack() {
             deep_value.clone(),
             (0..120).fold(json!("x"), |inner, _| json!([inner])),
         ),
+        (nest(120, &|inner| json!({ "not": inner })), json!(1), json!("x")),
+        (nest(60, &|inner| json!({"oneOf": [inner, {"type": "null"}]})), json!(1), json!("x")),
     ];
     for (node, good, bad) in cases {
         let schema = schema(node, json!({}));
         assert!(schema.is_valid(&good, Direction::Request));
         assert!(!schema.is_valid(&bad, Direction::Request));
     }
+    let link = nest(60, &|inner| json!({"allOf": [inner]})).to_string();
+    let link = link.replace(r#"{"type":"integer"}"#, r##"{"properties":{"a":{"$ref":"#/$defs/T"}},"type":"object"}"##);
+    let recursive = schema(json!({"$ref": "#/$defs/T"}), json!({"T": serde_json::from_str::<Value>(&link).unwrap()}));
+    let value = |last: Value| (0..28).fold(last, |inner, _| json!({ "a": inner }));
+    assert!(recursive.is_valid(&value(json!({})), Direction::Request));
+    assert!(!recursive.is_valid(&value(json!(1)), Direction::Request));
     let chain: Map<String, Value> =
         (0..900).map(|n| (format!("d{n}"), json!({"allOf": [{"$ref": format!("#/$defs/d{}", n + 1)}]}))).collect();
     let mut chain = chain;

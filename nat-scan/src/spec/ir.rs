@@ -198,6 +198,14 @@ pub struct MediaType {
     pub pointer: String,
 }
 
+impl MediaType {
+    /// A media type of which nothing more is known.
+    pub(crate) fn anything(media_type: impl Into<String>, pointer: String) -> Self {
+        let media_type = media_type.into();
+        Self { media_type, schema: None, examples: Vec::new(), encoding: BTreeMap::new(), pointer }
+    }
+}
+
 /// Key of a documented answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusPattern {

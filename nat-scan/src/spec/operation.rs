@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::document::Place;
 use super::ir::{
-    Location, Operation, Parameter, RequestBody, ResponseSpec, SecurityRequirement, SecurityScheme, StatusPattern,
-    Style,
+    Location, MediaType, Operation, Parameter, RequestBody, ResponseSpec, SecurityRequirement, SecurityScheme,
+    StatusPattern, Style,
 };
 use super::loader::Loader;
 use crate::schema::Schema;
+use crate::schema::example::unwrap_example;
 
 /// Operations of one API; a document with more is cut.
 const MAX_OPERATIONS: usize = 20_000;
@@ -293,12 +294,18 @@ impl<'d> Reader<'_, 'd> {
                 );
                 continue;
             };
-            let Some(place) = self.loader.follow(entry) else {
+            if found.iter().any(|known| known.status == status) {
                 continue;
-            };
-            if found.iter().all(|known| known.status != status) {
-                found.push(self.version.response(self.loader, operation, &place, status));
             }
+            let pointer = self.loader.label(&entry);
+            found.push(match self.loader.follow(entry) {
+                Some(place) => self.version.response(self.loader, operation, &place, status),
+                // The status is documented all the same.
+                None => {
+                    let content = vec![MediaType::anything("*/*", pointer.clone())];
+                    ResponseSpec { status, headers: Vec::new(), content, pointer }
+                }
+            });
         }
         found
     }
@@ -408,7 +415,6 @@ pub(super) fn is_media_type(text: &str) -> bool {
 
 /// Values of `x-example`, `example` and `examples` of a member of the document.
 pub(super) fn examples(loader: &Loader<'_>, place: &Place<'_>) -> Vec<Value> {
-    use crate::schema::normalise::unwrap_example;
     let mut found: Vec<Value> =
         ["example", "x-example"].iter().filter_map(|key| place.value.get(*key)).filter_map(unwrap_example).collect();
     let Some(named) = place.get("examples") else {

@@ -538,3 +538,46 @@ fn forms_of_swagger_2_become_bodies() {
         assert!(api.operations[0].parameters.is_empty(), "{document}");
     }
 }
+
+#[test]
+fn limits_hold_over_all_documents() {
+    let chain: Vec<(String, String)> = (0..20)
+        .map(|n| {
+            (
+                format!("http://a.test/{n}.json"),
+                json!({"$ref": format!("{}.json", n + 1), "x": "y".repeat(100)}).to_string(),
+            )
+        })
+        .collect();
+    let chain: Vec<(&str, &str)> = chain.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
+    let root = json!({"openapi": "3.0.0", "paths": {"/a": {"get": {}}}, "x": {"$ref": "0.json"}}).to_string();
+    let base = Url::parse("http://a.test/root.json").unwrap();
+    let cases = [
+        (SpecLimits { max_documents: 5, ..SpecLimits::default() }, 5),
+        (SpecLimits { max_total_bytes: 600, ..SpecLimits::default() }, 5),
+        (SpecLimits { max_bytes: 120, ..SpecLimits::default() }, 1),
+        (SpecLimits::default(), 21),
+    ];
+    for (limits, asked) in cases {
+        let files = Files::new(&chain);
+        let result = load(root.as_bytes(), Some(&base), Some(&files), limits).now_or_never().unwrap();
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(files.asked.lock().unwrap().len(), asked, "{limits:?}");
+    }
+}
+
+#[test]
+fn answers_that_cannot_be_read_are_documented_all_the_same() {
+    let paths = json!({"/a": {"get": {"responses": {
+        "200": {"$ref": "#/components/responses/Missing"},
+        "201": {"content": {"json": {"schema": {"type": "string"}}}},
+        "204": {"description": ""},
+    }}}});
+    let api = load_json(&v30(paths, json!({})));
+    let operation = &api.operations[0];
+    let content = |status| {
+        operation.response(status).map(|r| r.content.iter().map(|m| m.media_type.as_str()).collect::<Vec<_>>())
+    };
+    assert_eq!((content(200), content(201), content(204)), (Some(vec!["*/*"]), Some(vec!["*/*"]), Some(vec![])));
+    assert_eq!(api.warnings.len(), 2);
+}

@@ -134,7 +134,8 @@ fn response_content<'d>(
     let mut produces = media_types(loader, operation, "produces");
     let is_file = schema.text("type").as_deref() == Some("file");
     if produces.is_empty() {
-        produces.push(if is_file { "*/*" } else { JSON }.to_owned());
+        let is_stated = [operation, &loader.docs.root()].iter().any(|place| !list(place, "produces").is_empty());
+        produces.push(if is_file || is_stated { "*/*" } else { JSON }.to_owned());
     }
     let parsed = (!is_file).then(|| loader.schema(schema));
     let shown = place.get("examples");

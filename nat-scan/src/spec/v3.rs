@@ -145,7 +145,7 @@ impl<'d> Version<'d> for OpenApi3 {
         };
         let place = loader.follow(place).ok_or("the body is a `$ref` that leads nowhere")?;
         let required = place.flag("required");
-        let content = content(loader, &place);
+        let content = content(loader, &place, false);
         if content.is_empty() {
             loader.warn(&place, "the body has no media type");
             return if required { Err("the required body has no media type".to_owned()) } else { Ok(None) };
@@ -177,18 +177,25 @@ impl<'d> Version<'d> for OpenApi3 {
             let required = header.flag("required");
             headers.push(HeaderSpec { name: name.to_owned(), required, schema, style: Style::Simple });
         }
-        ResponseSpec { status, headers, content: content(loader, place), pointer: loader.label(place) }
+        ResponseSpec { status, headers, content: content(loader, place, true), pointer: loader.label(place) }
     }
 }
 
-fn content<'d>(loader: &mut Loader<'d>, place: &Place<'d>) -> Vec<MediaType> {
+/// Entries of `content`. What cannot be read is left out of a body, and is anything in an answer: it is documented.
+fn content<'d>(loader: &mut Loader<'d>, place: &Place<'d>, is_answer: bool) -> Vec<MediaType> {
     let mut found = Vec::new();
-    for (media_type, media) in place.get("content").iter().flat_map(Place::entries) {
+    for (media_type, entry) in place.get("content").iter().flat_map(Place::entries) {
         if !is_media_type(media_type) {
-            loader.warn(&media, "the key is no media type; it is ignored");
+            loader.warn(&entry, "the key is no media type; it is ignored");
+            found.extend(is_answer.then(|| MediaType::anything("*/*", loader.label(&entry))));
             continue;
         }
-        let Some(media) = loader.follow(media) else { continue };
+        let media_type = media_type.trim();
+        let label = loader.label(&entry);
+        let Some(media) = loader.follow(entry) else {
+            found.extend(is_answer.then(|| MediaType::anything(media_type, label)));
+            continue;
+        };
         let mut encoding = BTreeMap::new();
         for (property, entry) in media.get("encoding").iter().flat_map(Place::entries) {
             let types = entry.text("contentType").unwrap_or_default();
@@ -197,7 +204,7 @@ fn content<'d>(loader: &mut Loader<'d>, place: &Place<'d>) -> Vec<MediaType> {
             }
         }
         found.push(MediaType {
-            media_type: media_type.trim().to_owned(),
+            media_type: media_type.to_owned(),
             schema: media.get("schema").map(|schema| loader.schema(&schema)),
             examples: examples(loader, &media),
             encoding,
