@@ -215,7 +215,7 @@ fn random_operation(seed: u64) -> Operation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn cases_are_what_they_claim(seed in any::<u64>()) {

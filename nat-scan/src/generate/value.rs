@@ -134,8 +134,8 @@ impl<'a, 'r> Generator<'a, 'r> {
         if let Some(options) = &view.options {
             // An enumeration knows better than a discriminator's mapping how a branch is called.
             let pinned = view.pinned().and_then(|pin| options.iter().find(|option| **option == pin));
-            let samples = sample.into_iter().chain(view.samples.iter().copied());
-            let sample = samples.filter(|sample| self.attempt == 0 && options.contains(sample)).next();
+            let mut samples = sample.into_iter().chain(view.samples.iter().copied());
+            let sample = samples.find(|sample| self.attempt == 0 && options.contains(sample));
             let index = if self.attempt == 0 { 0 } else { self.rng.random_range(0..options.len()) };
             return pinned.copied().or(sample).or_else(|| options.get(index).copied()).cloned();
         }
