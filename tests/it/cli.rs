@@ -49,7 +49,7 @@ fn wrong_arguments_are_explained_with_the_right_exit_code() {
     check(&["scan", "http://127.0.0.1:1", "--header", "no colon"], 2, "Name: value");
     check(&["scan", "http://127.0.0.1:1", "--concurrency", "65"], 2, "1..=64");
     check(&["scan", "http://127.0.0.1:1", "--spec", "/nonexistent.yaml"], 3, "No such file");
-    check(&["scan", &answering(), "--spec", file], 3, "OpenAPI");
+    check(&["scan", &answering(), "--spec", file], 3, "neither JSON nor YAML");
     check(&["scan", "http://127.0.0.1:1"], 4, "127.0.0.1:1");
     check(&["worker", "--database-url", "sqlite::memory:"], 5, "needs PostgreSQL");
     check(&["serve", "--listen", "nowhere", "--mode", "cloud"], 78, "2 mistakes in the configuration");

@@ -102,6 +102,12 @@ impl SeaStore {
         Ok(SeaTx { inner })
     }
 
+    /// Whether several processes may use this database at once: PostgreSQL, not SQLite.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.write.get_database_backend() != sea_orm::DatabaseBackend::Sqlite
+    }
+
     /// The durable job queue in this database.
     #[must_use]
     pub fn job_queue(&self) -> ApalisQueue {

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use nat_core::db::{SeaTx, database_error};
 use nat_core::page::PageRequest;
+use nat_core::quota::QuotaKind;
 use nat_core::{Result, ScanId, TenantId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Func, LockType, OnConflict};
@@ -155,7 +156,36 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(crate) async fn insert(tx: &SeaTx, id: &ScanId, row: ActiveModel, input: Input) -> Result<()> {
+/// What a scan is when it has just been accepted.
+pub(crate) struct NewScan<'a> {
+    pub(crate) id: &'a ScanId,
+    pub(crate) tenant_id: &'a TenantId,
+    pub(crate) kind: QuotaKind,
+    pub(crate) url: &'a str,
+    pub(crate) config: serde_json::Value,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) phase: &'a str,
+    /// When the sweep pushes the job again, should it be gone.
+    pub(crate) push_after: DateTime<Utc>,
+}
+
+/// Writes the row of a queued scan, and apart from it what must go away with its end.
+pub(crate) async fn insert(tx: &SeaTx, scan: NewScan<'_>, input: Input) -> Result<()> {
+    let id = scan.id;
+    let row = ActiveModel {
+        id: Set(id.to_string()),
+        tenant_id: Set(scan.tenant_id.to_string()),
+        kind: Set(scan.kind.as_str().to_owned()),
+        status: Set(QUEUED.to_owned()),
+        url: Set(scan.url.to_owned()),
+        config: Set(scan.config),
+        created_at: Set(scan.created_at),
+        phase: Set(scan.phase.to_owned()),
+        progressed_at: Set(scan.created_at),
+        pushes: Set(1),
+        push_after: Set(scan.push_after),
+        ..ActiveModel::default()
+    };
     row::Entity::insert(row).exec_without_returning(&tx.inner).await.map_err(database_error)?;
     if input.credentials.is_some() || input.spec.is_some() {
         let row = input::ActiveModel {

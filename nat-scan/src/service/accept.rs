@@ -5,7 +5,6 @@ use nat_core::audit::AuditEntry;
 use nat_core::quota;
 use nat_core::store::CoreTx;
 use nat_core::{Actor, Error, ErrorCode, Result, ScanId, Scope};
-use sea_orm::ActiveValue::Set;
 
 use super::validate::{Accepted, check_policy, validate};
 use super::{Scan, ScanStatus, Scans, StartScan, StoredProgress, quota_kind};
@@ -44,21 +43,17 @@ impl Scans {
             }
         }
         quota::reserve(&mut tx, &ports.plans, &tenant, &scan_id, quota_kind(kind), now).await?;
-        let row = scan::ActiveModel {
-            id: Set(scan_id.to_string()),
-            tenant_id: Set(tenant.id.to_string()),
-            kind: Set(quota_kind(kind).as_str().to_owned()),
-            status: Set(scan::QUEUED.to_owned()),
-            url: Set(accepted.url.to_string()),
-            config: Set(serde_json::to_value(&accepted.config).map_err(Error::internal)?),
-            created_at: Set(now),
-            phase: Set(QUEUED_PHASE.to_owned()),
-            progressed_at: Set(now),
-            pushes: Set(1),
-            push_after: Set(now + TimeDelta::seconds(PUSH_AGAIN_S)),
-            ..scan::ActiveModel::default()
+        let row = scan::NewScan {
+            id: &scan_id,
+            tenant_id: &tenant.id,
+            kind: quota_kind(kind),
+            url: accepted.url.as_str(),
+            config: serde_json::to_value(&accepted.config).map_err(Error::internal)?,
+            created_at: now,
+            phase: QUEUED_PHASE,
+            push_after: now + TimeDelta::seconds(PUSH_AGAIN_S),
         };
-        scan::insert(&tx, &scan_id, row, input).await?;
+        scan::insert(&tx, row, input).await?;
         let detail = serde_json::json!({"kind": quota_kind(kind).as_str(), "url": accepted.url.as_str()});
         tx.append_audit(&AuditEntry::by(actor, "scan.started", scan_id.as_str(), detail, now)).await?;
         Box::new(tx).commit().await?;

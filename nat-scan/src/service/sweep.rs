@@ -5,7 +5,6 @@ use nat_core::audit::AuditEntry;
 use nat_core::quota::{self, LedgerReason};
 use nat_core::store::CoreTx;
 use nat_core::{Actor, Result, ScanId, TenantId};
-use sea_orm::DatabaseBackend;
 
 use super::Scans;
 use super::accept::PUSH_AGAIN_S;
@@ -49,7 +48,7 @@ impl Scans {
 
     async fn take_back(&self, now: DateTime<Utc>, own_node_restarted: bool) -> Result<u64> {
         let ports = &self.ports;
-        let alone = ports.store.write.get_database_backend() == DatabaseBackend::Sqlite;
+        let alone = !ports.store.is_shared();
         let former = match own_node_restarted {
             true if alone => Former::All,
             true => Former::Node(&ports.node),
