@@ -3,6 +3,7 @@
 //! [`Settings`] is what came in, as text; [`Settings::check`] turns it into a [`Config`] or into every mistake found.
 //! No mistake quotes a secret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,22 @@ pub struct Settings {
     /// Key for calls to Stripe. Unset: checkout and portal answer 503.
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
     pub stripe_secret_key: Option<String>,
+
+    /// Another base URL for calls to Stripe; for tests.
+    #[arg(long, env = "STRIPE_API_BASE")]
+    pub stripe_api_base: Option<String>,
+
+    /// Hosts allowed in success_url, cancel_url and return_url, separated by commas.
+    #[arg(long, env = "NAT_REDIRECT_HOSTS")]
+    pub redirect_hosts: Option<String>,
+
+    /// Shared rate limits of several servers.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// Where traces go.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
 
     /// 32 bytes in base64 that seal stored target credentials. Made beside a SQLite file; required with PostgreSQL.
     #[arg(long, env = "NAT_SEAL_KEY", hide_env_values = true)]
@@ -113,7 +130,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The environment variable.
-    pub variable: &'static str,
+    pub variable: Cow<'static, str>,
     /// What is wrong and what to do; never the value of a secret.
     pub message: String,
 }
@@ -133,11 +150,11 @@ struct Report {
 
 impl Report {
     fn error(&mut self, variable: &'static str, message: impl Into<String>) {
-        self.errors.push(Problem { variable, message: message.into() });
+        self.errors.push(Problem { variable: variable.into(), message: message.into() });
     }
 
     fn warn(&mut self, variable: &'static str, message: impl Into<String>) {
-        self.warnings.push(Problem { variable, message: message.into() });
+        self.warnings.push(Problem { variable: variable.into(), message: message.into() });
     }
 
     fn address(&mut self, variable: &'static str, text: &str) -> SocketAddr {
@@ -189,6 +206,7 @@ impl Settings {
             database_url,
         };
         self.check_stripe_key(&mut report);
+        self.warn_of_what_is_not_used_yet(&mut report);
         if report.errors.is_empty() { Ok(Config { warnings: report.warnings, ..config }) } else { Err(report.errors) }
     }
 
@@ -223,6 +241,20 @@ impl Settings {
             report.warn("STRIPE_SECRET_KEY", "is set, but this version has no checkout yet: it is not used");
         } else {
             report.error("STRIPE_SECRET_KEY", "must begin with sk_ or rk_");
+        }
+    }
+
+    /// Part of the published table, but silent acceptance would promise what is not there.
+    fn warn_of_what_is_not_used_yet(&self, report: &mut Report) {
+        for (variable, value, instead) in [
+            ("STRIPE_API_BASE", &self.stripe_api_base, "this version makes no calls to Stripe"),
+            ("NAT_REDIRECT_HOSTS", &self.redirect_hosts, "this version has no checkout yet"),
+            ("REDIS_URL", &self.redis_url, "rate limits are kept in each process"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &self.otlp_endpoint, "traces go to the log only"),
+        ] {
+            if value.as_ref().is_some_and(|value| !value.trim().is_empty()) {
+                report.warn(variable, format!("is not used by this version: {instead}"));
+            }
         }
     }
 
@@ -298,6 +330,21 @@ impl Settings {
             }
         }
     }
+}
+
+/// A warning for each of these variables that looks like ours and is none: most likely misspelt.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<Problem> {
+    use clap::Args;
+    let ours = Settings::augment_args(clap::Command::new("nat"));
+    let known: Vec<&std::ffi::OsStr> = ours.get_arguments().filter_map(clap::Arg::get_env).collect();
+    let unknown = names
+        .into_iter()
+        // NAT_TOKEN is an argument of scans; the others are set by this project's tests.
+        .filter(|name| {
+            name.starts_with("NAT_") && !name.starts_with("NAT_TEST_") && name != "NAT_TOKEN" && name != "NAT_CI"
+        })
+        .filter(|name| !known.contains(&name.as_ref()));
+    unknown.map(|name| Problem { variable: name.into(), message: "is no setting of this version".to_owned() }).collect()
 }
 
 impl Config {
@@ -376,7 +423,7 @@ mod tests {
             ..settings()
         };
         let problems = wrong.check().err().expect("nine mistakes");
-        let variables: Vec<&str> = problems.iter().map(|problem| problem.variable).collect();
+        let variables: Vec<&str> = problems.iter().map(|problem| &*problem.variable).collect();
         let expected = [
             "DATABASE_URL",
             "NAT_LISTEN",
@@ -404,7 +451,14 @@ mod tests {
     fn check_postgres_needs_a_seal_key() {
         let problems =
             Settings { database_url: "postgres://h/db".into(), ..settings() }.check().err().unwrap_or_default();
-        assert_eq!(problems.iter().map(|p| p.variable).collect::<Vec<_>>(), ["NAT_SEAL_KEY"]);
+        assert_eq!(problems.iter().map(|p| &*p.variable).collect::<Vec<_>>(), ["NAT_SEAL_KEY"]);
+    }
+
+    #[test]
+    fn unknown_variables_are_those_that_are_misspelt() {
+        let names = ["NAT_LISTN", "NAT_LISTEN", "PATH", "NAT_TOKEN", "NAT_TEST_POSTGRES"].map(str::to_owned);
+        let found = unknown_variables(names);
+        assert_eq!(found.iter().map(|p| &*p.variable).collect::<Vec<_>>(), ["NAT_LISTN"]);
     }
 
     #[test]

@@ -44,13 +44,17 @@ pub(super) fn plans(settings: &Settings) -> ExitCode {
 pub(super) fn check(settings: &Settings) -> ExitCode {
     match settings.check() {
         Ok(config) => {
-            for warning in &config.warnings {
+            for warning in config.warnings.iter().chain(&misspelt()) {
                 output::say(&format!("warning: {warning}"));
             }
             output::print(&config.describe())
         }
         Err(problems) => refuse(&problems),
     }
+}
+
+fn misspelt() -> Vec<Problem> {
+    nat::config::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
 /// Says all problems at once.
@@ -70,7 +74,7 @@ fn start(args: &ServeArgs, run: impl AsyncFnOnce(Config, CancellationToken) -> R
     if let Err(error) = start_log(&config.log, config.log_json) {
         return exit::fail(exit::CONFIG, &format!("NAT_LOG: {error}"));
     }
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&misspelt()) {
         tracing::warn!("{warning}");
     }
     super::block_on(async {

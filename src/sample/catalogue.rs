@@ -39,7 +39,7 @@ impl Genre {
 
 fn book(id: u32) -> Value {
     // A subtitle that is null is documented as nullable: right, although it looks like a gap.
-    let subtitle = (id % 2 == 0).then(|| format!("Volume {id}"));
+    let subtitle = id.is_multiple_of(2).then(|| format!("Volume {id}"));
     json!({"id": id, "title": format!("Book {id}"), "genre": Genre::of(id).name(), "subtitle": subtitle, "published": "2021-03-04"})
 }
 

@@ -56,7 +56,6 @@ pub const SECURITY: &[Planted] = &[
 ];
 
 /// The API with its document at `/openapi.json`.
-#[must_use]
 pub fn router() -> Router {
     Router::new()
         .route("/openapi.json", get(document))
