@@ -32,6 +32,9 @@ impl Check for UndocumentedStatus {
             return Vec::new();
         }
         let severity = match status {
+            // The request asked for it by a condition or a range (RFC 9110, section 13 and 14).
+            304 if asks(exchange, &["if-none-match", "if-modified-since"]) => return Vec::new(),
+            206 if asks(exchange, &["range"]) => return Vec::new(),
             200..=399 => Severity::Low,
             status if CONVENTIONAL.contains(&status) => return Vec::new(),
             _ => Severity::Info,
@@ -48,6 +51,10 @@ impl Check for UndocumentedStatus {
 
 /// Client errors that every API may answer and few documents list.
 const CONVENTIONAL: [u16; 11] = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429];
+
+fn asks(exchange: &Exchange, headers: &[&str]) -> bool {
+    headers.iter().any(|name| exchange.request.header(name).is_some())
+}
 
 fn name(pattern: StatusPattern) -> String {
     match pattern {

@@ -224,6 +224,7 @@ fn status_codes() {
     check("range", Row::new("GET", ranges).answer(299 - 73, &[], ""), &[]);
     check("default", Row::new("GET", json!({"responses": {"default": {"description": ""}}})).answer(302, &[], ""), &[]);
     check("nothing documented", Row::new("GET", json!({"responses": {}})).answer(202, &[], ""), &[]);
+    check("not modified", get().header("If-None-Match", "\"a\"").answer(304, &[], ""), &[]);
     check("another method", get().with(|row| row.request.method = "OPTIONS".to_owned()).answer(204, &[], ""), &[]);
 }
 
