@@ -118,6 +118,12 @@ pub trait CoreStore: Send + Sync {
     /// Writes last uses; a later instant that is stored already stays, unknown ids are skipped.
     async fn touch_keys(&self, uses: &[(KeyId, DateTime<Utc>)]) -> Result<()>;
 
+    /// A number that is another one after each commit of this process that moved a unit or changed a tenant. `None`:
+    /// other processes write too, so what was read may be out of date at once.
+    fn usage_version(&self) -> Option<u64> {
+        None
+    }
+
     /// Both counters of the period that starts at `period_start`, in one statement.
     async fn usage_counts(&self, tenant_id: &TenantId, period_start: DateTime<Utc>) -> Result<UsageCounts>;
 

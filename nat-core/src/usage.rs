@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache;
 
 use crate::{
     Actor, Error, PlanId, Result, Scope, TenantId,
@@ -65,26 +66,73 @@ const LEDGER_SLICE: u32 = 100;
 /// From this part of a quota on, a tenant is warned.
 const APPROACHING_PERCENT: u8 = 80;
 
-/// The use cases of usage.
+/// How long a summary is shown again when nothing changed here. It bounds how late a plan that another process (`nat
+/// tenant`) changed is seen.
+const SNAPSHOT_TTL: TimeDelta = TimeDelta::milliseconds(500);
+/// Tenants whose summary is kept.
+const MAX_SNAPSHOTS: u64 = 10_000;
+
+/// A summary as it was read.
+struct Snapshot {
+    summary: UsageSummary,
+    read_at: DateTime<Utc>,
+    version: u64,
+}
+
+impl Snapshot {
+    /// Nothing that it says changed since, as far as this process can know.
+    fn is_current(&self, version: u64, now: DateTime<Utc>) -> bool {
+        let Period { start, end } = self.summary.period;
+        self.version == version
+            && (TimeDelta::zero()..SNAPSHOT_TTL).contains(&(now - self.read_at))
+            && (start..end).contains(&now)
+    }
+}
+
+/// The use cases of usage. Clones share one cache; make one per process.
 #[derive(Clone)]
 pub struct Usage {
     store: Arc<dyn CoreStore>,
     plans: Arc<PlanCatalogue>,
     clock: Arc<dyn Clock>,
+    snapshots: Cache<TenantId, Arc<Snapshot>>,
 }
 
 impl Usage {
     /// The use cases over these ports.
     #[must_use]
     pub fn new(store: Arc<dyn CoreStore>, plans: Arc<PlanCatalogue>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, plans, clock }
+        let snapshots = Cache::builder()
+            .max_capacity(MAX_SNAPSHOTS)
+            // Only frees memory; what is current is decided by the clock of the ports.
+            .time_to_live(SNAPSHOT_TTL.to_std().unwrap_or_default())
+            .build();
+        Self { store, plans, clock, snapshots }
     }
 
     /// The summary of the running period. Scope `usage:read`.
+    ///
+    /// Where this process is the only one that moves units ([`CoreStore::usage_version`]), a summary is read once and
+    /// shown until the next change, for at most 500 ms; elsewhere each one is read.
     pub async fn summary(&self, actor: &Actor) -> Result<UsageSummary> {
         actor.require(Scope::UsageRead)?;
+        let now = self.clock.now();
+        // Asked before anything is read: what is committed meanwhile makes the snapshot obsolete.
+        let Some(version) = self.store.usage_version() else { return self.read_summary(actor, now).await };
+        if let Some(snapshot) = self.snapshots.get(&actor.tenant_id).await
+            && snapshot.is_current(version, now)
+        {
+            return Ok(snapshot.summary.clone());
+        }
+        let summary = self.read_summary(actor, now).await?;
+        let snapshot = Arc::new(Snapshot { summary: summary.clone(), read_at: now, version });
+        self.snapshots.insert(summary.tenant_id.clone(), snapshot).await;
+        Ok(summary)
+    }
+
+    async fn read_summary(&self, actor: &Actor, now: DateTime<Utc>) -> Result<UsageSummary> {
         let tenant = self.tenant(actor).await?;
-        let period = period_at(tenant.period_anchor, self.clock.now());
+        let period = period_at(tenant.period_anchor, now);
         let counts = self.store.usage_counts(&tenant.id, period.start).await?;
         Ok(summarize(tenant.id, self.plans.get(&tenant.plan_id), counts, period))
     }

@@ -15,6 +15,8 @@ pub use sea_orm_migration;
 pub use fault::database_error;
 pub use queue::ApalisQueue;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -31,6 +33,8 @@ pub struct SeaStore {
     pub read: DatabaseConnection,
     /// Writes. On SQLite exactly one connection, so that writers queue instead of failing.
     pub write: DatabaseConnection,
+    /// Counts commits that change what a summary of usage says. On SQLite only: PostgreSQL has other writers too.
+    usage_version: Option<Arc<AtomicU64>>,
 }
 
 /// A migration of any crate; the composition passes all of them to [`SeaStore::open`].
@@ -71,7 +75,7 @@ impl SeaStore {
         } else {
             Database::connect(sqlite_options(url, SQLITE_READERS, true)).await.map_err(database_error)?
         };
-        Ok(Self { read, write })
+        Ok(Self { read, write, usage_version: Some(Arc::default()) })
     }
 
     async fn connect_postgres(url: &str) -> Result<Self> {
@@ -86,7 +90,7 @@ impl SeaStore {
             .sqlx_logging(false)
             .record_stmt_in_spans(false);
         let pool = Database::connect(options).await.map_err(database_error)?;
-        Ok(Self { read: pool.clone(), write: pool })
+        Ok(Self { read: pool.clone(), write: pool, usage_version: None })
     }
 
     /// Begins a transaction that sibling crates can write through.
@@ -99,7 +103,7 @@ impl SeaStore {
             ..TransactionOptions::default()
         };
         let inner = self.write.begin_with_options(options).await.map_err(database_error)?;
-        Ok(SeaTx { inner })
+        Ok(SeaTx { inner, usage_version: self.usage_version.clone(), changes_usage: false })
     }
 
     /// Whether several processes may use this database at once: PostgreSQL, not SQLite.
@@ -127,6 +131,8 @@ impl SeaStore {
 pub struct SeaTx {
     /// For the `db` modules of sibling crates.
     pub inner: sea_orm::DatabaseTransaction,
+    usage_version: Option<Arc<AtomicU64>>,
+    changes_usage: bool,
 }
 
 impl SeaTx {

@@ -1,5 +1,7 @@
 //! Reads.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Order};
@@ -73,6 +75,10 @@ impl CoreStore for SeaStore {
                 .map_err(database_error)?;
         }
         tx.commit().await.map_err(database_error)
+    }
+
+    fn usage_version(&self) -> Option<u64> {
+        self.usage_version.as_ref().map(|version| version.load(Ordering::Acquire))
     }
 
     async fn usage_counts(&self, tenant_id: &TenantId, period_start: DateTime<Utc>) -> Result<UsageCounts> {

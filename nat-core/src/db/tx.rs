@@ -1,6 +1,7 @@
 //! Writes.
 
 use std::any::Any;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -46,7 +47,14 @@ impl SeaTx {
 #[async_trait]
 impl CoreTx for SeaTx {
     async fn commit(self: Box<Self>) -> Result<()> {
-        self.inner.commit().await.map_err(database_error)
+        let committed = self.inner.commit().await;
+        if self.changes_usage
+            && let Some(version) = &self.usage_version
+        {
+            // After the commit and before its caller goes on; also when it failed, which may be known too late.
+            version.fetch_add(1, Ordering::AcqRel);
+        }
+        committed.map_err(database_error)
     }
 
     async fn lock_tenant(&mut self, tenant_id: &TenantId) -> Result<Option<Tenant>> {
@@ -74,6 +82,7 @@ impl CoreTx for SeaTx {
     }
 
     async fn update_tenant(&mut self, tenant: &Tenant) -> Result<bool> {
+        self.changes_usage = true;
         let row = tenant::ActiveModel {
             id: NotSet,
             email: Set(tenant.email.clone()),
@@ -144,6 +153,7 @@ impl CoreTx for SeaTx {
         if limit == Some(0) {
             return Ok(None);
         }
+        self.changes_usage = true;
         let limit = limit.map_or(i64::MAX, i64::from);
         self.counter(
             "INSERT INTO quota_period (tenant_id, kind, period_start, used) VALUES ($1, $2, $3, 1) \
@@ -160,6 +170,7 @@ impl CoreTx for SeaTx {
         kind: QuotaKind,
         period_start: DateTime<Utc>,
     ) -> Result<u32> {
+        self.changes_usage = true;
         let used = self
             .counter(
                 "UPDATE quota_period SET used = CASE WHEN used > 0 THEN used - 1 ELSE 0 END \

@@ -1,6 +1,8 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use nat_core::{
     Actor, ErrorCode, PlanId, Result, ScanId, Scope,
-    db::testing::on_every_database,
+    db::{SeaStore, testing::on_every_database},
     page::PageRequest,
     quota::{self, LedgerReason, QuotaKind},
     store::CoreStore,
@@ -201,6 +203,48 @@ async fn alert_is_not_repeated_below_and_above_again_but_for_a_new_limit() {
         let summary = w.usage.summary(&actor).await.unwrap();
         assert_eq!((summary.scans_used, summary.scans_limit, summary.scans_remaining), (61, None, None));
         assert_eq!(w.alerts(&actor).await, [(80, 50)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn summary_is_read_once_until_something_changes() {
+    on_every_database(Vec::new, async |db| {
+        let w = World::new(&db.store);
+        let alone = w.store.usage_version().is_some();
+        let (actor, _) = w.tenant("acme", "free").await;
+        for n in 1..=3 {
+            w.reserve(&actor, &format!("s{n}")).await.unwrap();
+            assert_eq!((w.used(&actor).await, w.used(&actor).await), (n, n));
+        }
+        assert_eq!(w.store.counts(), if alone { 3 } else { 6 });
+
+        let elsewhere = World::new(&SeaStore::open(&db.url, Vec::new()).await.unwrap());
+        elsewhere.set_plan(&actor, "pro").await;
+        let plan = async || w.usage.summary(&actor).await.unwrap().plan_id.to_string();
+        w.wait_ms(499);
+        assert_eq!(plan().await, if alone { "free" } else { "pro" });
+        w.wait_ms(1);
+        assert_eq!(plan().await, "pro", "what another process changed is seen after 500 ms");
+        w.set_plan(&actor, "free").await;
+        assert_eq!(plan().await, "free", "what this one changed at once");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn summary_shows_every_unit_that_was_taken_before_it() {
+    on_every_database(Vec::new, async |db| {
+        let w = World::new(&db.store);
+        let (actor, _) = w.tenant("acme", "free").await;
+        let taken = AtomicU32::new(0);
+        let calls = (0..40).map(async |n| {
+            w.reserve(&actor, &format!("s{n}")).await.unwrap();
+            let floor = 1 + taken.fetch_add(1, Ordering::SeqCst);
+            assert!(w.used(&actor).await >= floor, "a summary from before the unit was taken");
+        });
+        futures::future::join_all(calls).await;
+        assert_eq!(w.used(&actor).await, 40);
     })
     .await;
 }

@@ -33,8 +33,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(store: &SeaStore) -> Self {
-        let store =
-            Arc::new(CountingStore { inner: store.clone(), lookups: AtomicU32::new(0), down: AtomicBool::new(false) });
+        let store = Arc::new(CountingStore {
+            inner: store.clone(),
+            lookups: AtomicU32::new(0),
+            counts: AtomicU32::new(0),
+            down: AtomicBool::new(false),
+        });
         let clock = Arc::new(ManualClock::new("2025-01-31T12:00:00Z".parse().unwrap()));
         let plans = Arc::new(PlanCatalogue::published());
         let keys = ApiKeys::new(ApiKeysPorts {
@@ -96,16 +100,21 @@ pub(crate) fn with_scopes(actor: &Actor, scopes: &[Scope]) -> Actor {
     Actor { scopes: scopes.iter().copied().collect(), ..actor.clone() }
 }
 
-/// The real store; counts lookups of keys, and fails all reads while it is down.
+/// The real store; counts lookups of keys and reads of counters, and fails all reads while it is down.
 pub(crate) struct CountingStore {
     inner: SeaStore,
     lookups: AtomicU32,
+    counts: AtomicU32,
     down: AtomicBool,
 }
 
 impl CountingStore {
     pub(crate) fn lookups(&self) -> u32 {
         self.lookups.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn counts(&self) -> u32 {
+        self.counts.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set_down(&self, down: bool) {
@@ -139,7 +148,11 @@ impl CoreStore for CountingStore {
         self.up()?.touch_keys(uses).await
     }
     async fn usage_counts(&self, tenant_id: &TenantId, period_start: DateTime<Utc>) -> Result<UsageCounts> {
+        self.counts.fetch_add(1, Ordering::SeqCst);
         self.up()?.usage_counts(tenant_id, period_start).await
+    }
+    fn usage_version(&self) -> Option<u64> {
+        self.inner.usage_version()
     }
     async fn list_alerts(&self, tenant_id: &TenantId, page: PageRequest) -> Result<Page<UsageAlert>> {
         self.up()?.list_alerts(tenant_id, page).await

@@ -217,7 +217,10 @@ async fn quota_warns_from_80_percent_and_ends_with_the_published_402() {
             let warning =
                 if used >= 4 { format!(r#""functional";used={used};limit=5"#) } else { String::new() };
             assert_eq!(accepted.header("x-nat-usage-warning"), warning);
-            assert_eq!(app.get("/usage", &key).await.header("x-nat-usage-warning"), warning);
+            let usage = app.get("/usage", &key).await;
+            assert_eq!(usage.header("x-nat-usage-warning"), warning);
+            let body = usage.json();
+            assert_eq!((&body["scans_used"], &body["scans_remaining"]), (&json!(used), &json!(5 - used)));
         }
         assert_eq!(
             app.post("/scan", &key, &body).await.text,
