@@ -117,6 +117,9 @@ pub enum Proof {
     Repeat,
     /// As `Repeat`, and a valid request in between must still succeed (guards G1 and G3).
     RepeatWithControl,
+    /// As `RepeatWithControl`, and the valid request in between must get as long an answer as before: an API whose
+    /// answers vary by themselves proves nothing about their length.
+    RepeatWithSteadyControl,
     /// As `Repeat`, and a different valid request to the operation must raise the same suspicion too.
     TwoSamples,
 }

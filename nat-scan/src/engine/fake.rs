@@ -186,3 +186,21 @@ pub(super) fn api_with(operations: Vec<Operation>) -> Api {
         digest: String::new(),
     }
 }
+
+/// `GET` without parameters and documented answers.
+pub(super) fn operation(path: &str) -> Operation {
+    Operation {
+        index: 0,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        operation_id: None,
+        tags: Vec::new(),
+        parameters: Vec::new(),
+        body: None,
+        responses: Vec::new(),
+        security: Vec::new(),
+        deprecated: false,
+        pointer: String::new(),
+        unusable: None,
+    }
+}

@@ -42,6 +42,7 @@ use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
 pub use event::{Event, EventSink};
+pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
 
 /// What kind of scan.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
+/// How a notice about a fault of the document begins.
+pub(crate) const SPEC_FAULT: &str = "Spec, ";
+
 /// Why a scan failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanFailure {

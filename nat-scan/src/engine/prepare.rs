@@ -1,5 +1,6 @@
 //! Before anything is tested: may the target be contacted, does it answer, who are we, what is its API?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::{Duration, sleep};
@@ -13,6 +14,7 @@ use super::fingerprint::CatchAll;
 use super::identities::Identities;
 use super::line::Line;
 use super::narrate::Narrator;
+use super::outcome::SPEC_FAULT;
 use super::pace::{Pace, Patience};
 use super::scout::Scout;
 use super::session::Session;
@@ -20,12 +22,12 @@ use super::{EnginePorts, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use crate::check::As;
 use crate::finding::FindingBuilder;
 use crate::policy::PolicyError;
-use crate::spec::{self, Api, SpecError, SpecLimits, SpecVersion};
+use crate::spec::{self, Api, SpecError, SpecLimits, SpecVersion, SpecWarning};
 use crate::transport::fetch::PolicyFetcher;
 use crate::transport::{Request, TransportError};
 
-/// Faults of the document that become notices.
-const MAX_WARNINGS: usize = 10;
+/// Kinds of faults of the document that become notices.
+const MAX_FAULTS: usize = 50;
 /// To fetch and read the document with everything that it refers to.
 const MAX_SPEC_TIME: Duration = Duration::from_secs(120);
 
@@ -100,12 +102,7 @@ pub(super) async fn prepare(
     if let Some(notice) = notice {
         narrator.notice(notice);
     }
-    for warning in api.warnings.iter().take(MAX_WARNINGS) {
-        narrator.notice(format!("Spec, {}: {}", warning.pointer, warning.message));
-    }
-    if api.warnings.len() > MAX_WARNINGS {
-        narrator.notice(format!("The spec has {} more faults.", api.warnings.len() - MAX_WARNINGS));
-    }
+    narrator.notices.extend(spec_faults(&api.warnings));
     let catch_all = match catch_all {
         Some(known) => known,
         None if config.kind == ScanKind::Security => scout.catch_all(&base_path).await,
@@ -213,6 +210,29 @@ fn base_path(target: &Url, api: &Api, found_at: Option<&Url>) -> (String, Option
     }
 }
 
+/// Faults of the document, equal ones in one sentence: a generator of documents makes the same mistake everywhere.
+fn spec_faults(warnings: &[SpecWarning]) -> Vec<String> {
+    let mut kinds: Vec<(&SpecWarning, usize)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for warning in warnings {
+        let kind = *places.entry(&warning.message).or_insert(kinds.len());
+        match kinds.get_mut(kind) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((warning, 1)),
+        }
+    }
+    let sentence = |(warning, number): &(&SpecWarning, usize)| match number {
+        1 => format!("{SPEC_FAULT}{}: {}", warning.pointer, warning.message),
+        2 => format!("{SPEC_FAULT}{} and 1 more place: {}", warning.pointer, warning.message),
+        _ => format!("{SPEC_FAULT}{} and {} more places: {}", warning.pointer, number - 1, warning.message),
+    };
+    let mut sentences: Vec<String> = kinds.iter().take(MAX_FAULTS).map(sentence).collect();
+    if kinds.len() > MAX_FAULTS {
+        sentences.push(format!("{SPEC_FAULT}and {} more kinds of faults.", kinds.len() - MAX_FAULTS));
+    }
+    sentences
+}
+
 fn trimmed(path: &str) -> String {
     path.trim_end_matches('/').to_owned()
 }
@@ -230,6 +250,30 @@ pub(super) fn announce(session: &Session, operations: usize, narrator: &Narrator
 mod tests {
     use super::*;
     use crate::engine::fake::api_with;
+
+    #[test]
+    fn faults_of_the_document_are_told_once_a_kind() {
+        let check = |warnings: &[(&str, &str)], expected: &[&str]| {
+            let warning = |(pointer, message): &(&str, &str)| SpecWarning {
+                pointer: (*pointer).to_owned(),
+                message: (*message).to_owned(),
+            };
+            let warnings: Vec<SpecWarning> = warnings.iter().map(warning).collect();
+            assert_eq!(spec_faults(&warnings), expected);
+        };
+        check(&[], &[]);
+        check(&[("/a", "odd")], &["Spec, /a: odd"]);
+        check(
+            &[("/a", "odd"), ("/b", "lost"), ("/c", "odd"), ("/d", "odd"), ("/e", "lost")],
+            &["Spec, /a and 2 more places: odd", "Spec, /b and 1 more place: lost"],
+        );
+        let many: Vec<String> = (0..MAX_FAULTS + 2).map(|number| number.to_string()).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|text| ("/a", text.as_str())).collect();
+        let warnings: Vec<SpecWarning> =
+            many.iter().map(|(p, m)| SpecWarning { pointer: (*p).to_owned(), message: (*m).to_owned() }).collect();
+        let told = spec_faults(&warnings);
+        assert_eq!((told.len(), told[MAX_FAULTS].as_str()), (MAX_FAULTS + 1, "Spec, and 2 more kinds of faults."));
+    }
 
     #[test]
     fn base_path_is_the_targets_unless_it_has_none() {

@@ -63,6 +63,7 @@ pub(super) async fn prove(
         Proof::Direct => true,
         Proof::Repeat => attempt.repeat().await,
         Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
+        Proof::RepeatWithSteadyControl => attempt.control().await && attempt.is_steady() && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
     let Attempt { exchanges, sent, starved, .. } = attempt;
@@ -86,6 +87,17 @@ impl Attempt<'_> {
         let works = again.status().is_some_and(|status| (200..300).contains(&status));
         self.exchanges.push((Role::Control, again));
         works
+    }
+
+    /// The control that was just repeated is as long as before.
+    fn is_steady(&self) -> bool {
+        let length = |exchange: &Exchange| {
+            let response = exchange.response()?;
+            Some((response.header("content-length").map(str::to_owned), response.body.len()))
+        };
+        let before = self.knowledge.control.as_deref().and_then(length);
+        let now = self.exchanges.last().and_then(|(_, control)| length(control));
+        before.is_some() && before == now
     }
 
     /// Another valid request raises the same suspicion.

@@ -122,7 +122,7 @@ impl Tally {
         let covered = self.is_covered(operation);
         let reason = (!covered).then(|| match left_out {
             Some(reason) => reason,
-            None => self.reason(authenticated).unwrap_or_else(|| stopped.to_owned()),
+            None => self.reason(operation, authenticated).unwrap_or_else(|| stopped.to_owned()),
         });
         OperationOutcome {
             method: operation.method.clone(),
@@ -136,7 +136,7 @@ impl Tally {
     }
 
     /// Why no valid request succeeded; `None` when none was sent.
-    fn reason(&self, authenticated: bool) -> Option<String> {
+    fn reason(&self, operation: &Operation, authenticated: bool) -> Option<String> {
         let all = |wanted: &[u16]| !self.valid.is_empty() && self.valid.keys().all(|status| wanted.contains(status));
         let first = self.valid.keys().next().copied();
         let text = match (first, self.valid_errors.keys().next()) {
@@ -146,7 +146,10 @@ impl Tally {
                 let why = if authenticated { "refused" } else { "missing" };
                 format!("always {status}: credentials are {why}")
             }
-            (Some(404), _) if all(&[404, 410]) => "always 404: not reached, ids are made up".to_owned(),
+            (Some(404), _) if all(&[404, 410]) && operation.path.contains('{') => {
+                "always 404: not reached, ids are made up".to_owned()
+            }
+            (Some(404), _) if all(&[404, 410]) => "always 404: the target does not have it".to_owned(),
             (Some(status), _) if all(&[405, 501]) => format!("always {status}: the target does not implement it"),
             (Some(429), _) if all(&[429]) => "always 429: the target throttles".to_owned(),
             (Some(status), _) if status >= 500 => format!("always {status}: the server fails on valid requests"),
@@ -166,21 +169,49 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ResponseSpec;
+
+    fn operation(path: &str, documented: &[StatusPattern]) -> Operation {
+        let mut operation = crate::engine::fake::operation(path);
+        let response =
+            |status| ResponseSpec { status, headers: Vec::new(), content: Vec::new(), pointer: String::new() };
+        operation.responses = documented.iter().map(|status| response(*status)).collect();
+        operation
+    }
+
+    fn tally(statuses: &[u16]) -> Tally {
+        Tally { valid: statuses.iter().map(|status| (*status, 1)).collect(), ..Tally::default() }
+    }
 
     #[test]
     fn reason_names_what_kept_the_operation_from_being_covered() {
-        let check = |statuses: &[u16], authenticated: bool, expected: &str| {
-            let tally = Tally { valid: statuses.iter().map(|s| (*s, 1)).collect(), ..Tally::default() };
-            let reason = tally.reason(authenticated).unwrap_or_default();
+        let check = |path: &str, statuses: &[u16], authenticated: bool, expected: &str| {
+            let reason = tally(statuses).reason(&operation(path, &[]), authenticated).unwrap_or_default();
             assert!(reason.starts_with(expected), "{statuses:?}: {reason}");
         };
-        check(&[401, 403], false, "always 401: credentials are missing");
-        check(&[403], true, "always 403: credentials are refused");
-        check(&[404], false, "always 404: not reached, ids are made up");
-        check(&[405], false, "always 405: the target does not implement it");
-        check(&[500, 503], false, "always 500: the server fails");
-        check(&[302], false, "always 302: redirects");
-        check(&[400, 404], false, "no valid request succeeded: 400 (1×), 404 (1×)");
-        check(&[], false, "");
+        check("/a", &[401, 403], false, "always 401: credentials are missing");
+        check("/a", &[403], true, "always 403: credentials are refused");
+        check("/a/{id}", &[404], false, "always 404: not reached, ids are made up");
+        check("/a", &[404], false, "always 404: the target does not have it");
+        check("/a", &[405], false, "always 405: the target does not implement it");
+        check("/a", &[500, 503], false, "always 500: the server fails");
+        check("/a", &[302], false, "always 302: redirects");
+        check("/a", &[400, 404], false, "no valid request succeeded: 400 (1×), 404 (1×)");
+        check("/a", &[], false, "");
+    }
+
+    #[test]
+    fn success_and_documented_redirects_cover_an_operation() {
+        use StatusPattern::{Class, Default, Exact};
+        let check = |documented: &[StatusPattern], statuses: &[u16], expected| {
+            let covered = tally(statuses).is_covered(&operation("/a", documented));
+            assert_eq!(covered, expected, "{documented:?} {statuses:?}");
+        };
+        check(&[], &[204, 404], true);
+        check(&[Exact(302)], &[302], true);
+        check(&[Class(3)], &[307], true);
+        check(&[Exact(302)], &[301], false);
+        check(&[Exact(200), Default], &[302], false);
+        check(&[Exact(404)], &[404], false);
     }
 }

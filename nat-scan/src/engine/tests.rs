@@ -352,6 +352,28 @@ async fn events_come_in_order_and_percent_never_falls() {
 }
 
 #[tokio::test]
+async fn length_of_head_is_judged_beside_a_steady_get_only() {
+    let check = async |steady: bool, expected: usize| {
+        let calls = AtomicU64::new(0);
+        let api = FakeApi::new(move |request| {
+            let turn = if steady { 0 } else { calls.fetch_add(1, Ordering::Relaxed) % 7 };
+            let body = "[]".repeat(usize::try_from(turn).unwrap() + 1);
+            let length = if request.method == "HEAD" { 99 } else { body.len() };
+            let mut answer = respond(200, "text/plain", if request.method == "HEAD" { "" } else { &body });
+            answer.headers.push(("Content-Length".to_owned(), length.to_string().into_bytes()));
+            Ok(answer)
+        });
+        let spec = r#"{"openapi": "3.1.0", "info": {"title": "Now", "version": "1"},
+            "paths": {"/now": {"get": {"responses": {"200": {"description": ""}}}}}}"#;
+        let outcome = scan(config(Some(spec)), &api).await;
+        let found = outcome.findings.iter().filter(|finding| finding.check_id == "F062").count();
+        assert_eq!(found, expected, "steady: {steady}");
+    };
+    check(true, 1).await;
+    check(false, 0).await;
+}
+
+#[tokio::test]
 async fn security_scan_runs_its_checks_over_the_traffic() {
     let api = FakeApi::new(pets);
     let outcome = scan(ScanConfig { kind: ScanKind::Security, ..config(Some(SPEC)) }, &api).await;

@@ -20,7 +20,7 @@ mod value;
 
 use serde_json::Value;
 
-use crate::spec::{Api, Location, Operation, StatusPattern};
+use crate::spec::{Api, Location, Operation};
 use crate::transport::Request;
 
 /// The phases in which cases are sent, in this order.
@@ -223,11 +223,7 @@ pub(crate) fn is_reserved_header(name: &str) -> bool {
 
 /// The documented types of good answers, and anything else if need be.
 fn default_accept(operation: &Operation) -> Vec<u8> {
-    let good = operation.responses.iter().filter(|response| match response.status {
-        StatusPattern::Exact(status) => (200..300).contains(&status),
-        StatusPattern::Class(class) => class == 2,
-        StatusPattern::Default => false,
-    });
+    let good = operation.responses.iter().filter(|response| response.status.is_success());
     let mut accept = String::new();
     let mut count = 0;
     for media in good.flat_map(|response| &response.content) {

@@ -112,7 +112,9 @@ pub(crate) fn of_name(name: &str, rng: &mut ChaCha8Rng) -> Option<String> {
         "name" if has("first") || has("given") => "Ada".to_owned(),
         "name" if has("last") || has("family") => "Lovelace".to_owned(),
         "name" if has("user") => format!("nat{number}"),
-        "name" | "title" | "label" => format!("Nat {number}"),
+        // Names are often identifiers, and those with spaces in them refused.
+        "name" | "label" => format!("nat{number}"),
+        "title" => format!("Nat {number}"),
         "description" | "comment" | "summary" | "message" | "note" | "text" | "body" => {
             format!("A note by nat {number}")
         }

@@ -1,6 +1,6 @@
 //! The summary that a person reads after a scan, at any width, with or without colour.
 
-use crate::engine::Outcome;
+use crate::engine::{Outcome, SPEC_FAULT};
 use crate::finding::Severity;
 
 use super::text::{clean, count, cut, one_line, size, thousands};
@@ -12,6 +12,8 @@ const MAX_ENDPOINTS: usize = 5;
 const MAX_GROUPS: usize = 40;
 /// Reasons and notices shown.
 const MAX_LINES: usize = 12;
+/// Faults of the document shown; the scan is about the API.
+const MAX_FAULTS: usize = 3;
 /// Characters of one explanation.
 const MAX_EXPLANATION: usize = 600;
 
@@ -174,10 +176,17 @@ impl Page {
             return;
         }
         self.section("Notices");
-        for notice in outcome.notices.iter().take(MAX_LINES) {
+        let (faults, others): (Vec<_>, Vec<_>) =
+            outcome.notices.iter().partition(|notice| notice.starts_with(SPEC_FAULT));
+        for notice in others.iter().take(MAX_LINES).chain(faults.iter().take(MAX_FAULTS)) {
             self.wrapped("  ! ", &one_line(&cut(notice, MAX_EXPLANATION)), Some(YELLOW));
         }
-        self.more(outcome.notices.len().saturating_sub(MAX_LINES), "notice");
+        self.more(others.len().saturating_sub(MAX_LINES), "notice");
+        if faults.len() > MAX_FAULTS {
+            let rest = count(faults.len() - MAX_FAULTS, "more kind");
+            let line = self.paint(DIM, &format!("  … and {rest} of faults in the spec (see the JSON report)"));
+            self.line(&line);
+        }
     }
 
     fn foot(&mut self, outcome: &Outcome) {

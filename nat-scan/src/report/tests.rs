@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::*;
-use crate::engine::{OperationOutcome, ScanFailure};
+use crate::engine::{OperationOutcome, SPEC_FAULT, ScanFailure};
 use crate::finding::{Confidence, Cvss, Evidence, Finding, Severity};
 
 const SCAN: &str = "scan_01hzy";
@@ -161,6 +161,17 @@ fn terminal_keeps_to_its_width_and_holds_no_control_character() {
         }
         assert!(!text.chars().any(|char| char.is_control() && char != '\n'));
     }
+}
+
+#[test]
+fn terminal_shows_few_faults_of_the_spec_and_the_json_report_all() {
+    let mut outcome = sample();
+    outcome.notices.extend((0..9).map(|number| format!("{SPEC_FAULT}/paths/{number}: odd")));
+    let shown = terminal(&outcome, false, 80);
+    assert_eq!(shown.matches(SPEC_FAULT).count(), 3);
+    assert!(shown.contains("… and 6 more kinds of faults in the spec (see the JSON report)"), "{shown}");
+    assert!(shown.contains("request budget"), "other notices stay");
+    assert_eq!(text(&outcome, Format::Json).matches(SPEC_FAULT).count(), 9);
 }
 
 #[test]

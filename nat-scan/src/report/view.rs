@@ -11,7 +11,7 @@ use super::text::one_line;
 /// How much of the API was reached.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Coverage {
-    /// Operations with a 2xx answer to a valid request.
+    /// Operations that answered a valid request with success.
     pub(super) covered: usize,
     /// All operations.
     pub(super) total: usize,
@@ -23,7 +23,7 @@ impl Coverage {
     pub(super) fn of(outcome: &Outcome) -> Self {
         let mut reasons: Vec<(String, usize)> = Vec::new();
         for operation in outcome.operations.iter().filter(|operation| !operation.covered) {
-            let reason = one_line(operation.reason.as_deref().unwrap_or("no 2xx answer"));
+            let reason = one_line(operation.reason.as_deref().unwrap_or("no success"));
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, count)) => *count += 1,
                 None => reasons.push((reason, 1)),
@@ -42,7 +42,7 @@ impl Coverage {
     pub(super) fn sentence(&self) -> String {
         match self.total {
             0 => "no operation was known".to_owned(),
-            total => format!("{} of {total} operations answered 2xx ({} %)", self.covered, self.percent()),
+            total => format!("{} of {total} operations answered with success ({} %)", self.covered, self.percent()),
         }
     }
 }

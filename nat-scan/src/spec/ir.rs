@@ -217,6 +217,13 @@ pub enum StatusPattern {
     Default,
 }
 
+impl StatusPattern {
+    /// It stands for 2xx answers and no others.
+    pub(crate) const fn is_success(self) -> bool {
+        matches!(self, Self::Exact(200..=299) | Self::Class(2))
+    }
+}
+
 /// A documented answer.
 #[derive(Clone, Debug)]
 pub struct ResponseSpec {

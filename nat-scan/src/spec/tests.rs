@@ -506,6 +506,27 @@ fn schemas_of_each_version_are_normalised() {
 }
 
 #[test]
+fn produces_of_swagger_2_names_the_types_of_good_answers() {
+    let check = |root: Value, own: Value, response: Value, status: &str, expected: &[&str]| {
+        let mut operation = json!({"responses": {status: response}});
+        if !own.is_null() {
+            operation["produces"] = own;
+        }
+        let api = load_json(&json!({"swagger": "2.0", "produces": root, "paths": {"/a": {"get": operation}}}));
+        let content = &api.operations[0].responses[0].content;
+        let types: Vec<&str> = content.iter().map(|media| media.media_type.as_str()).collect();
+        assert_eq!(types, expected);
+    };
+    let (root, own) = (json!(["text/csv"]), json!(["image/png", "image/*"]));
+    let (bare, typed) = (json!({"description": ""}), json!({"description": "", "schema": {"type": "string"}}));
+    check(root.clone(), own.clone(), typed.clone(), "200", &["image/png", "image/*"]);
+    check(root.clone(), Value::Null, typed, "400", &["text/csv"]);
+    check(root.clone(), own.clone(), bare.clone(), "200", &["image/png", "image/*"]);
+    check(root.clone(), own, bare.clone(), "400", &[]);
+    check(root, Value::Null, bare, "200", &[]);
+}
+
+#[test]
 fn forms_of_swagger_2_become_bodies() {
     let field = |name: &str, kind: &str| json!({"name": name, "in": "formData", "type": kind});
     let cases = [

@@ -119,10 +119,20 @@ impl<'d> Version<'d> for Swagger2 {
         }
         let content = match place.get("schema") {
             Some(schema) => response_content(loader, operation, place, &schema),
+            // Strictly there is no body then. But who lists types for one operation means its good answers.
+            None if status.is_success() && operation.get("produces").is_some() => {
+                media_types(loader, operation, "produces").into_iter().map(|media| bare(loader, place, media)).collect()
+            }
             None => Vec::new(),
         };
         ResponseSpec { status, headers, content, pointer: loader.label(place) }
     }
+}
+
+/// A media type about whose content nothing is said.
+fn bare(loader: &Loader<'_>, place: &Place<'_>, media_type: String) -> MediaType {
+    let pointer = loader.label(place);
+    MediaType { schema: None, examples: Vec::new(), encoding: BTreeMap::new(), pointer, media_type }
 }
 
 fn response_content<'d>(

@@ -1,6 +1,6 @@
 //! F062: `HEAD` answers as `GET` does.
 
-use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
+use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::finding::Severity;
 use crate::transport::Response;
 
@@ -35,20 +35,23 @@ impl Check for HeadParity {
             let explanation = format!("GET answers {}, HEAD answers {}.", get.status, head.status);
             return vec![Suspicion::new(Severity::Low, "status", "status", explanation)];
         }
-        let mut found = Vec::new();
-        let mut compare = |name: &str, severity| {
-            if let (Some(one), Some(other)) = (get.header(name), head.header(name))
-                && !one.eq_ignore_ascii_case(other)
-            {
-                let explanation = format!("{name} is '{one}' for GET and '{other}' for HEAD.");
-                found.push(Suspicion::new(severity, format!("header {name}"), name, explanation));
-            }
+        let compare = |name: &str, severity, proof| {
+            let (one, other) = (get.header(name)?, head.header(name)?);
+            let explanation = format!("{name} is '{one}' for GET and '{other}' for HEAD.");
+            let suspicion = Suspicion::new(severity, format!("header {name}"), name, explanation).proof(proof);
+            (!one.eq_ignore_ascii_case(other)).then_some(suspicion)
         };
-        compare("Content-Type", Severity::Low);
-        // The length of generated content may change between two requests.
-        compare("Content-Length", Severity::Info);
-        found
+        let media_type = compare("Content-Type", Severity::Low, Proof::Repeat);
+        let length = compare("Content-Length", Severity::Info, Proof::RepeatWithSteadyControl);
+        media_type.into_iter().chain(length.filter(|_| says_length(get))).collect()
     }
+}
+
+/// The length is that of any such answer. Content that names the method is made from the request: asked with `HEAD` it
+/// is other content. What cannot be read may be such.
+fn says_length(get: &Response) -> bool {
+    let mut words = get.body.split(|byte| !byte.is_ascii_alphanumeric());
+    !get.is_encoded() && !words.any(|word| word.eq_ignore_ascii_case(b"GET"))
 }
 
 /// The answer to a `GET` of the same target.

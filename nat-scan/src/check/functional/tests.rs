@@ -456,6 +456,16 @@ fn head_requests_and_bodyless_answers() {
     check("status", head(404, &[]), &["F062 status | status | low"]);
     check("type", head(200, &[("Content-Type", "text/html")]), &["F062 header Content-Type | Content-Type | low"]);
     check("length", head(200, &[("Content-Length", "6")]), &["F062 header Content-Length | Content-Length | info"]);
+    let got = |headers: &[(&str, &str)], body: &'static str| {
+        head(200, &[("Content-Length", "6")]).with(|row| row.get = Some(response(200, headers, body)))
+    };
+    check("length of an echo", got(&[("Content-Length", "20")], r#"{"method": "GET"}"#), &[]);
+    check(
+        "of a like word",
+        got(&[("Content-Length", "5")], "GETTY"),
+        &["F062 header Content-Length | Content-Length | info"],
+    );
+    check("of what cannot be read", got(&[("Content-Length", "5"), ("Content-Encoding", "br")], "?"), &[]);
     check("slow down", head(429, &[]), &[]);
     check("nothing to compare with", head(404, &[]).with(|row| row.get = None), &[]);
     let body = head(200, &[]).with(|row| row.result.as_mut().expect("an answer").unexpected_bytes = 5);
