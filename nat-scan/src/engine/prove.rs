@@ -89,12 +89,9 @@ impl Attempt<'_> {
         works
     }
 
-    /// The control that was just repeated is as long as before.
+    /// The control that was just repeated has the length of before.
     fn is_steady(&self) -> bool {
-        let length = |exchange: &Exchange| {
-            let response = exchange.response()?;
-            Some((response.header("content-length").map(str::to_owned), response.body.len()))
-        };
+        let length = |exchange: &Exchange| exchange.response()?.header("content-length").map(str::to_owned);
         let before = self.knowledge.control.as_deref().and_then(length);
         let now = self.exchanges.last().and_then(|(_, control)| length(control));
         before.is_some() && before == now
