@@ -1,4 +1,4 @@
-//! HTTP/1.1 over TCP and TLS to a pinned address: the pool and the retry rule around [`super::connection`].
+//! HTTP/1.1 over TCP and TLS to a pinned address: the pool and the retry rule around `connection`.
 //!
 //! Why not hyper or reqwest: `docs/decisions/0001-own-http1-client.md`.
 
