@@ -49,6 +49,12 @@ pub(super) fn values<'a>(
 }
 
 fn numbers(view: &View<'_>, out: &mut Vec<(&'static str, Value)>) {
+    edges(view, out);
+    // Nobody writes `minimum: 1` as often as code relies on it.
+    out.extend([0, -1].map(|value| ("range", Value::from(value))));
+}
+
+fn edges(view: &View<'_>, out: &mut Vec<(&'static str, Value)>) {
     let step = view.multiple_of.first().copied();
     if chosen_type(view, false) == Types::INTEGER || step.is_some_and(|step| step.fract() == 0.0) {
         let (low, high) = view.integer_range();

@@ -48,9 +48,10 @@ impl Check for ResponseSchema {
             .take(MAX_PER_EXCHANGE)
             .map(|violation| {
                 let place = place(json, violation);
-                let explanation =
-                    format!("Status {}: at '{place}' {}.", response.status, shortened(&violation.message));
-                Suspicion::new(Severity::Medium, format!("response {place}"), &violation.keyword, explanation)
+                let (at, location) = (format!("body {place}"), format!("response {place}"));
+                let message = shortened(&violation.message);
+                let explanation = format!("Status {}, {}: {message}.", response.status, at.trim_end());
+                Suspicion::new(Severity::Medium, location.trim_end(), &violation.keyword, explanation)
                     .confidence(Confidence::Confirmed)
                     .pointer(schema.pointer())
                     .cause(format!("F013|{}{}", schema.pointer(), violation.schema_path))
