@@ -46,13 +46,13 @@ pub(super) struct ScanArgs {
     /// Exit with 1 when a finding is at least this severe: critical, high, medium, low, info or none.
     #[arg(long, default_value = "high", value_parser = parse_gate)]
     fail_on: Gate,
+    /// No progress, only the result.
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// No progress, only the result.
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 #[derive(clap::Args)]
@@ -140,7 +140,9 @@ fn parse_header(text: &str) -> Result<(String, SecretString), String> {
 /// Runs a scan and prints or writes its report.
 pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
     if !matches!(args.url.scheme(), "http" | "https") {
-        return exit::fail(exit::USAGE, "the URL must begin with http:// or https://");
+        // `localhost:8000` is a URL with the scheme `localhost`.
+        let meant = if args.url.cannot_be_a_base() { format!(": http://{}", args.url) } else { String::new() };
+        return exit::fail(exit::USAGE, &format!("the URL must begin with http:// or https://{meant}"));
     }
     let format = match report_format(&args) {
         Ok(format) => format,

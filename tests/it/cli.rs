@@ -43,6 +43,7 @@ fn wrong_arguments_are_explained_with_the_right_exit_code() {
     check(&["scan", "--help"], 0, "Exit codes: 0 passed");
     check(&["scan", "not a url"], 2, "relative URL without a base");
     check(&["scan", "ftp://127.0.0.1/"], 2, "must begin with http");
+    check(&["scan", "localhost:8000"], 2, "http://localhost:8000");
     check(&["scan", "http://127.0.0.1:1", "--fail-on", "bad"], 2, "one of critical, high");
     check(&["scan", "http://127.0.0.1:1", "--format", "pdf"], 2, "one of json, html");
     check(&["scan", "http://127.0.0.1:1", "--output", "report.doc"], 2, "names no format");

@@ -75,10 +75,13 @@ fn phase_name(phase: &str) -> String {
 
 fn plain_line(event: &Event) -> Option<String> {
     Some(match event {
-        Event::SpecLoaded { title, operations, warnings } => match warnings {
-            0 => format!("{title}: {operations} operations"),
-            _ => format!("{title}: {operations} operations, {warnings} faults in the document"),
-        },
+        Event::SpecLoaded { title, operations, warnings } => {
+            let operations = counted(*operations, "operation");
+            match warnings {
+                0 => format!("{title}: {operations}"),
+                _ => format!("{title}: {operations}, {} in the document", counted(*warnings, "fault")),
+            }
+        }
         Event::PhaseStarted(phase) => format!("phase: {}", phase_name(phase.as_str())),
         Event::Found(finding) => {
             format!("{:<8} {:<7} {}: {}", finding.severity.as_str(), finding.check_id, finding.endpoint, finding.title)
@@ -86,4 +89,9 @@ fn plain_line(event: &Event) -> Option<String> {
         Event::Notice(text) => format!("note: {text}"),
         _ => return None,
     })
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
