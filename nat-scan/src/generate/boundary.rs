@@ -51,7 +51,7 @@ pub(super) fn values<'a>(
 fn numbers(view: &View<'_>, out: &mut Vec<(&'static str, Value)>) {
     edges(view, out);
     // Nobody writes `minimum: 1` as often as code relies on it.
-    out.extend([0, -1].map(|value| ("range", Value::from(value))));
+    out.extend([("zero", Value::from(0)), ("negative", Value::from(-1))]);
 }
 
 fn edges(view: &View<'_>, out: &mut Vec<(&'static str, Value)>) {
