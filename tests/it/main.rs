@@ -4,6 +4,7 @@ mod cli;
 mod docs;
 mod hostile;
 mod layout;
+mod parity;
 mod process;
 mod sample;
 mod server;

@@ -103,8 +103,19 @@ impl Client {
         Self { key: self.key.clone(), ..Self::new(address).await }
     }
 
+    /// The same server with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// A call of the REST API.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let mut request = Request::new(method, format!("/api/v1{path}"));
+        self.send(method, &format!("/api/v1{path}"), body).await
+    }
+
+    /// Any request.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let mut request = Request::new(method, path);
         match &self.key {
             Some(key) => request.set_header("X-API-Key", key.as_bytes()),
             None => request.set_header("X-Sync-Key", SYNC_KEY.as_bytes()),
