@@ -265,7 +265,7 @@ fn judge_json(schema: &Schema, bytes: &[u8], verdict: &mut Verdict) {
         return;
     }
     let relaxed = body::relaxed(schema, schema.node(), &value, false);
-    if schema.is_valid(&relaxed, Direction::Request) {
+    if relaxed != value && schema.is_valid(&relaxed, Direction::Request) {
         verdict.ambiguous = true;
         return;
     }

@@ -26,7 +26,9 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     pub(crate) fn is_valid(&self, value: &Value) -> bool {
-        !self.cost.affords(value) || self.validator.is_valid(value) || self.violations(value, 1).is_empty()
+        !self.cost.affords(value)
+            || self.validator.is_valid(value)
+            || self.validator.iter_errors(value).all(|error| gave_up(&error))
     }
 
     pub(crate) fn violations(&self, value: &Value, limit: usize) -> Vec<Violation> {
