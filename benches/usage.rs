@@ -1,7 +1,13 @@
-//! `GET /api/v1/usage`, authenticated and limited, beside a bare axum handler that returns the same bytes.
-//!
-//! Both routers are called in process, in one run, so that the ratio is about our code and not about sockets:
+//! `GET /api/v1/usage`, authenticated and limited, beside a bare axum handler that returns the same bytes:
 //! `cargo bench --bench usage`.
+//!
+//! First over loopback sockets, which is what a client sees: each router behind `axum::serve` on a thread of its own,
+//! the same keep-alive connections, the same client loop, alternating rounds. Then both routers called in process, where
+//! no socket hides the difference.
+#![expect(clippy::print_stdout, reason = "the ratio is the result")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,7 +17,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nat::billing::service::SyncTenant;
 use nat::config::Settings;
 use nat::core::secret::ExposeSecret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
+
+const CONNECTIONS: usize = 16;
+/// Requests of one connection in one round.
+const REQUESTS: usize = 2_000;
+const ROUNDS: usize = 7;
 
 fn request(key: &str) -> Request<Body> {
     Request::get("/api/v1/usage").header("X-API-Key", key).body(Body::empty()).expect("a request")
@@ -47,15 +61,116 @@ async fn routers(dir: &std::path::Path) -> (Router, Router, String) {
     (ours, Router::new().route("/api/v1/usage", get(answer)), key)
 }
 
+/// A server on a thread of its own.
+struct Server {
+    address: SocketAddr,
+    /// Directory of its thread in /proc, where there is one.
+    thread: Option<std::path::PathBuf>,
+}
+
+impl Server {
+    /// `logged`: with the log of `nat serve` at its default level, written to nowhere.
+    fn start(router: Router, logged: bool) -> Self {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let log = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::sink).finish();
+            let _guard = logged.then(|| tracing::subscriber::set_default(log));
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                let thread = std::fs::read_link("/proc/thread-self").ok();
+                let address = listener.local_addr().expect("an address");
+                tell.send(Self { address, thread: thread.map(|path| std::path::Path::new("/proc").join(path)) })
+                    .expect("someone waits");
+                axum::serve(listener, router).await.expect("a server");
+            });
+        });
+        told.recv().expect("the server starts")
+    }
+
+    /// Time on a processor so far; zero where the kernel does not tell.
+    fn busy(&self) -> Duration {
+        let read = |path: &std::path::PathBuf| std::fs::read_to_string(path.join("schedstat")).ok();
+        let text = self.thread.as_ref().and_then(read).unwrap_or_default();
+        Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
+    }
+
+    /// Requests a second and microseconds of the server's thread a request, in one round.
+    async fn round(&self, request: &[u8]) -> (f64, f64) {
+        let mut streams = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let stream = TcpStream::connect(self.address).await.expect("connected");
+            stream.set_nodelay(true).expect("set");
+            streams.push(stream);
+        }
+        let (begin, busy) = (Instant::now(), self.busy());
+        futures::future::join_all(streams.into_iter().map(|stream| ask(stream, request))).await;
+        let count = (CONNECTIONS * REQUESTS) as f64;
+        (count / begin.elapsed().as_secs_f64(), (self.busy() - busy).as_secs_f64() * 1e6 / count)
+    }
+}
+
+/// One connection: request, answer, request, …
+async fn ask(mut stream: TcpStream, request: &[u8]) {
+    let mut buffer = [0; 4096];
+    for _ in 0..REQUESTS {
+        stream.write_all(request).await.expect("sent");
+        let mut filled = 0;
+        loop {
+            let read = stream.read(&mut buffer[filled..]).await.expect("read");
+            assert!(read > 0, "the server closed");
+            filled += read;
+            if is_whole(&buffer[..filled]) {
+                break;
+            }
+        }
+    }
+}
+
+/// Head and body of a 200 with a length are there.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let head = std::str::from_utf8(&answer[..end]).expect("ASCII");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let (_, rest) = head.split_once("content-length: ").expect("a length");
+    let length: usize = rest.split("\r\n").next().unwrap_or(rest).parse().expect("a number");
+    answer.len() == end + 4 + length
+}
+
+fn over_sockets(runtime: &Runtime, ours: &Router, bare: &Router, key: &str) {
+    let request = format!("GET /api/v1/usage HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: {key}\r\n\r\n");
+    let servers = [
+        ("bare axum handler", Server::start(bare.clone(), false)),
+        ("GET /api/v1/usage", Server::start(ours.clone(), false)),
+        ("the same with its log", Server::start(ours.clone(), true)),
+    ];
+    // Alternating, the best of each: other load on the machine must not decide the ratio.
+    let mut best = [(0.0_f64, f64::INFINITY); 3];
+    for _ in 0..ROUNDS {
+        for ((_, server), best) in servers.iter().zip(&mut best) {
+            let (rate, cost) = runtime.block_on(server.round(request.as_bytes()));
+            *best = (best.0.max(rate), best.1.min(cost));
+        }
+    }
+    println!("over loopback, {CONNECTIONS} connections:");
+    for ((name, _), (rate, cost)) in servers.iter().zip(&best) {
+        let ratio = rate / best[0].0;
+        println!(
+            "  {name:<24} {rate:>7.0} requests/s, ratio {ratio:.2}, {cost:.1} µs of the server's thread a request"
+        );
+    }
+}
+
 fn usage(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let dir = tempfile::tempdir().expect("a directory");
     let (ours, bare, key) = runtime.block_on(routers(dir.path()));
-    let mut group = criterion.benchmark_group("usage");
+    let mut group = criterion.benchmark_group("in process");
     for (name, router) in [("bare axum handler", &bare), ("GET /api/v1/usage", &ours)] {
         group.bench_function(name, |bencher| bencher.to_async(&runtime).iter(|| body_of(router, &key)));
     }
     group.finish();
+    over_sockets(&runtime, &ours, &bare, &key);
 }
 
 criterion_group!(benches, usage);
