@@ -107,6 +107,7 @@ pub(crate) async fn with_app(test: impl AsyncFn(App)) {
 }
 
 pub(crate) async fn with_settings(settings: Settings, test: impl AsyncFn(App)) {
+    crate::telemetry::install_log();
     testing::on_every_database(migrations, async |database| test(compose(database.store, settings)).await).await;
 }
 

@@ -1,10 +1,14 @@
 //! What the log and the metrics see, and what they must never see.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::with_app;
 
@@ -55,16 +59,31 @@ impl Recorder for Sink {
     }
 }
 
+thread_local! {
+    /// Where the log of this thread goes; each test runs on one thread.
+    static LOG: RefCell<Option<Sink>> = const { RefCell::new(None) };
+}
+
+fn log_of_this_thread() -> Option<Sink> {
+    LOG.with_borrow(Clone::clone)
+}
+
+/// Installs the log of all tests, before any of them calls the application: a subscriber that comes while another thread
+/// meets a line for the first time may never hear of that line.
+pub(crate) fn install_log() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let writer = || log_of_this_thread().unwrap_or_default();
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+        let wanted = dynamic_filter_fn(|_, _| log_of_this_thread().is_some());
+        tracing_subscriber::registry().with(layer.with_filter(wanted)).init();
+    });
+}
+
 #[tokio::test]
 async fn logs_and_metrics_name_routes_and_no_secret() {
     let (log, metrics) = (Sink::default(), Sink::default());
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _log = tracing::subscriber::set_default(subscriber);
+    LOG.set(Some(log.clone()));
     let _metrics = metrics::set_default_local_recorder(&metrics);
 
     with_app(async |app| {

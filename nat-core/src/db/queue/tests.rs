@@ -76,11 +76,14 @@ async fn handlers_at_once_never_exceed_the_concurrency() {
         let (running, peak, ended) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let stop = CancellationToken::new();
         let (most, stopper, store) = (peak.clone(), stop.clone(), db.store.clone());
+        // Handlers wait for each other in pairs: with fewer than two at once nothing would ever end.
+        let pair = Arc::new(tokio::sync::Barrier::new(2));
         let handler: JobHandler = Arc::new(move |_| {
             let (running, most, ended) = (running.clone(), most.clone(), ended.clone());
-            let (stopper, store) = (stopper.clone(), store.clone());
+            let (stopper, store, pair) = (stopper.clone(), store.clone(), pair.clone());
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                pair.wait().await;
                 for _ in 0..5 {
                     // As long as several fetches take: a queue without the limit starts the others meanwhile.
                     store.ping().await.unwrap();
@@ -92,7 +95,8 @@ async fn handlers_at_once_never_exceed_the_concurrency() {
             }
             .boxed()
         });
-        queue.work(2, handler, stop).await.unwrap();
+        let work = queue.work(2, handler, stop);
+        tokio::time::timeout(Duration::from_secs(60), work).await.expect("two run at once").unwrap();
         assert_eq!(peak.load(Ordering::SeqCst), 2);
     })
     .await;
