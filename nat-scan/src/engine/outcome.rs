@@ -91,6 +91,29 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Of a scan that has done nothing yet: no operation, no finding, both instants `started_at`.
+    #[must_use]
+    pub fn blank(kind: impl Into<String>, target: impl Into<String>, seed: u64, started_at: DateTime<Utc>) -> Self {
+        Self {
+            kind: kind.into(),
+            target: target.into(),
+            api: None,
+            failure: None,
+            cancelled: false,
+            operations: Vec::new(),
+            findings: Vec::new(),
+            notices: Vec::new(),
+            requests: 0,
+            bytes_received: 0,
+            passed: 0,
+            failed: 0,
+            seed,
+            plan_hash: String::new(),
+            started_at,
+            completed_at: started_at,
+        }
+    }
+
     /// Findings by severity.
     #[must_use]
     pub fn summary(&self) -> Summary {

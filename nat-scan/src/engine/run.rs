@@ -91,24 +91,8 @@ fn blank(config: &ScanConfig, started_at: DateTime<Utc>) -> Outcome {
     let _ = target.set_password(None);
     target.set_query(None);
     target.set_fragment(None);
-    Outcome {
-        kind: if config.kind == ScanKind::Security { "security" } else { "functional" }.to_owned(),
-        target: target.to_string(),
-        api: None,
-        failure: None,
-        cancelled: false,
-        operations: Vec::new(),
-        findings: Vec::new(),
-        notices: Vec::new(),
-        requests: 0,
-        bytes_received: 0,
-        passed: 0,
-        failed: 0,
-        seed: config.seed,
-        plan_hash: String::new(),
-        started_at,
-        completed_at: started_at,
-    }
+    let kind = if config.kind == ScanKind::Security { "security" } else { "functional" };
+    Outcome::blank(kind, target, config.seed, started_at)
 }
 
 /// Ended before the first test request; without a failure: cancelled.

@@ -174,21 +174,9 @@ fn empty_outcome(row: &Model) -> Result<Outcome> {
     let config: StoredConfig = serde_json::from_value(row.config.clone()).map_err(Error::internal)?;
     let started_at = row.started_at.unwrap_or(row.created_at);
     Ok(Outcome {
-        kind: row.kind.clone(),
-        target: row.url.clone(),
-        api: None,
         failure: failure(row),
         cancelled: row.status == scan::CANCELLED,
-        operations: Vec::new(),
-        findings: Vec::new(),
-        notices: Vec::new(),
-        requests: 0,
-        bytes_received: 0,
-        passed: 0,
-        failed: 0,
-        seed: config.seed,
-        plan_hash: String::new(),
-        started_at,
         completed_at: row.completed_at.unwrap_or(started_at),
+        ..Outcome::blank(&row.kind, &row.url, config.seed, started_at)
     })
 }

@@ -150,22 +150,12 @@ fn target() -> StartScan {
 
 fn outcome(config: &ScanConfig) -> Outcome {
     Outcome {
-        kind: "functional".to_owned(),
-        target: config.target.to_string(),
-        api: None,
-        failure: None,
-        cancelled: false,
-        operations: Vec::new(),
-        findings: Vec::new(),
-        notices: Vec::new(),
         requests: 3,
         bytes_received: 10,
         passed: 2,
         failed: 1,
-        seed: config.seed,
         plan_hash: "p".to_owned(),
-        started_at: DateTime::UNIX_EPOCH,
-        completed_at: DateTime::UNIX_EPOCH,
+        ..Outcome::blank("functional", config.target.as_str(), config.seed, DateTime::UNIX_EPOCH)
     }
 }
 
