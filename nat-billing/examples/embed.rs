@@ -44,7 +44,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..SyncTenant::default()
     };
     let synced = billing.sync_tenant(input).await?;
-    println!("tenant {} on plan {}, key {}", synced.tenant.id, synced.tenant.plan_id, synced.key.key.prefix());
+    println!(
+        "tenant {} on plan {}, key {}",
+        synced.tenant.id,
+        synced.tenant.entitlement.plan_id,
+        synced.key.key.prefix()
+    );
 
     // What Stripe would send; its retry of the same event changes nothing.
     let payload = br#"{"id":"evt_1","type":"customer.created"}"#;

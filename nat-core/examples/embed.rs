@@ -33,15 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
 
     // A tenant and its first key: both, or neither.
-    let tenant = Tenant {
-        id: TenantId::from("acme"),
-        email: "ops@acme.example".into(),
-        name: None,
-        plan_id: PlanId::from("free"),
-        stripe_customer_id: None,
-        period_anchor: None,
-        created_at: clock.now(),
-    };
+    let tenant = Tenant::new(TenantId::from("acme"), "ops@acme.example", PlanId::from("free"), clock.now());
     let mut tx = store.begin().await?;
     tx.insert_tenant(&tenant).await?;
     let key = keys.issue_first(tx.as_mut(), &tenant).await?;

@@ -8,6 +8,7 @@ pub mod access;
 pub mod actor;
 pub mod admission;
 pub mod audit;
+pub mod entitlement;
 pub mod entropy;
 pub mod error;
 pub mod id;

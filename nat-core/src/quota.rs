@@ -7,12 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, Result, ScanId, TenantId,
-    period::{Period, period_at},
-    plan::PlanCatalogue,
-    store::CoreTx,
-    tenant::Tenant,
-    usage::UsageAlert,
+    Error, Result, ScanId, TenantId, entitlement::Standing, period::Period, plan::PlanCatalogue, store::CoreTx,
+    tenant::Tenant, usage::UsageAlert,
 };
 
 /// What is counted.
@@ -150,13 +146,13 @@ pub async fn reserve(
     kind: QuotaKind,
     now: DateTime<Utc>,
 ) -> Result<Period> {
-    let period = period_at(tenant.period_anchor, now);
-    let limit = plans.get(&tenant.plan_id).scan_limit(kind);
     if let Some(earlier) = tx.find_reservation(&tenant.id, scan_id).await? {
-        return Ok(period_at(tenant.period_anchor, earlier.period_start));
+        return Ok(tenant.entitlement.at(earlier.period_start).period);
     }
+    let Standing { plan_id, period } = tenant.entitlement.at(now);
+    let limit = plans.get(&plan_id).scan_limit(kind);
     let Some(used) = tx.take_unit(&tenant.id, kind, period.start, limit).await? else {
-        return Err(Error::quota_exceeded(period.end, plans.is_free(&tenant.plan_id)));
+        return Err(Error::quota_exceeded(period.end, plans.is_free(&plan_id)));
     };
     let line = LedgerEntry {
         at: now,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{PlanId, TenantId};
+use crate::{PlanId, TenantId, entitlement::Entitlement};
 
 /// A registered tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +13,18 @@ pub struct Tenant {
     pub email: String,
     /// Display name.
     pub name: Option<String>,
-    /// The plan in force.
-    pub plan_id: PlanId,
+    /// Its plan and usage periods.
+    pub entitlement: Entitlement,
     /// Stripe's customer, once known.
     pub stripe_customer_id: Option<String>,
-    /// The instant whose day of month and time of day start each paid period; `None` means calendar months in UTC.
-    pub period_anchor: Option<DateTime<Utc>>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+}
+
+impl Tenant {
+    /// A tenant on `plan_id`, in calendar months, without a name or a customer at Stripe.
+    pub fn new(id: TenantId, email: impl Into<String>, plan_id: PlanId, created_at: DateTime<Utc>) -> Self {
+        let entitlement = Entitlement::of(plan_id);
+        Self { id, email: email.into(), name: None, entitlement, stripe_customer_id: None, created_at }
+    }
 }

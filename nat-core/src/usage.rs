@@ -7,8 +7,9 @@ use moka::future::Cache;
 
 use crate::{
     Actor, Error, PlanId, Result, Scope, TenantId,
+    entitlement::Standing,
     page::{Page, PageRequest, Slice, cursor},
-    period::{Period, period_at},
+    period::Period,
     plan::{Plan, PlanCatalogue},
     quota::{LedgerEntry, QuotaKind, reaches},
     store::{CoreStore, UsageCounts},
@@ -28,8 +29,10 @@ pub struct UsageSummary {
     /// `None` is unlimited.
     pub scans_limit: Option<u32>,
     /// `limit - used`, never below 0; `None` is unlimited. When a downgrade leaves used above the limit,
-    /// `scans_used` is capped at the limit so that the sum holds.
+    /// `scans_used` is capped at the limit so that the sum holds; `over_by` says the rest.
     pub scans_remaining: Option<u32>,
+    /// Functional scans above the limit, after a downgrade; nobody is charged for them.
+    pub over_by: u32,
     /// Security scans used in the period.
     pub security_scan_count: u32,
     /// `None` is unlimited.
@@ -132,9 +135,9 @@ impl Usage {
 
     async fn read_summary(&self, actor: &Actor, now: DateTime<Utc>) -> Result<UsageSummary> {
         let tenant = self.tenant(actor).await?;
-        let period = period_at(tenant.period_anchor, now);
+        let Standing { plan_id, period } = tenant.entitlement.at(now);
         let counts = self.store.usage_counts(&tenant.id, period.start).await?;
-        Ok(summarize(tenant.id, self.plans.get(&tenant.plan_id), counts, period))
+        Ok(summarize(tenant.id, self.plans.get(&plan_id), counts, period))
     }
 
     /// Alerts, newest first. Scope `usage:read`.
@@ -153,7 +156,7 @@ impl Usage {
                 let [start_ms, seq] = cursor::decode(text)?;
                 (DateTime::from_timestamp_millis(start_ms).ok_or_else(cursor::refused)?, Some(seq))
             }
-            None => (period_at(self.tenant(actor).await?.period_anchor, self.clock.now()).start, None),
+            None => (self.tenant(actor).await?.entitlement.at(self.clock.now()).period.start, None),
         };
         let mut lines = self.store.list_ledger(&actor.tenant_id, period_start, after, LEDGER_SLICE + 1).await?;
         let more = lines.len() > LEDGER_SLICE as usize;
@@ -178,6 +181,7 @@ fn summarize(tenant_id: TenantId, plan: &Plan, counts: UsageCounts, period: Peri
         scans_used,
         scans_limit,
         scans_remaining: scans_limit.map(|limit| limit - scans_used),
+        over_by: counts.functional - scans_used,
         security_scan_count: counts.security,
         monthly_security_scan_quota: plan.security_scans,
         approaching_limit: near(counts.functional, scans_limit) || near(counts.security, plan.security_scans),
@@ -197,10 +201,13 @@ mod tests {
             let mut plan = PlanCatalogue::published().plans()[0].clone();
             (plan.functional_scans, plan.security_scans) = (limit, security_limit);
             let counts = UsageCounts { functional: used, security };
-            let period = period_at(None, DateTime::UNIX_EPOCH);
+            let period = crate::period::period_at(None, DateTime::UNIX_EPOCH);
             let summary = summarize(TenantId::from("t"), &plan, counts, period);
             match (summary.scans_limit, summary.scans_remaining) {
-                (Some(limit), Some(remaining)) => prop_assert_eq!(summary.scans_used + remaining, limit),
+                (Some(limit), Some(remaining)) => {
+                    prop_assert_eq!(summary.scans_used + remaining, limit);
+                    prop_assert_eq!(u64::from(summary.scans_used) + u64::from(summary.over_by), u64::from(used));
+                }
                 (None, None) => prop_assert_eq!(summary.scans_used, used),
                 other => prop_assert!(false, "{:?}", other),
             }

@@ -36,15 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn register(store: &SeaStore, actor: &Actor) -> nat_core::Result<()> {
-    let tenant = Tenant {
-        id: actor.tenant_id.clone(),
-        email: "demo@example.test".to_owned(),
-        name: None,
-        plan_id: actor.plan_id.clone(),
-        stripe_customer_id: None,
-        period_anchor: None,
-        created_at: SystemClock.now(),
-    };
+    let tenant = Tenant::new(actor.tenant_id.clone(), "demo@example.test", actor.plan_id.clone(), SystemClock.now());
     let mut tx = store.begin().await?;
     tx.insert_tenant(&tenant).await?;
     tx.commit().await

@@ -104,7 +104,7 @@ pub(super) async fn tenant(command: TenantCommand) -> ExitCode {
                 Ok(format!(
                     "tenant   {}\nplan     {}\nAPI key  {}\n",
                     made.tenant.id,
-                    made.tenant.plan_id,
+                    made.tenant.entitlement.plan_id,
                     made.key.secret.expose_secret()
                 ))
             })
@@ -191,7 +191,8 @@ async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) -> Result<Str
 /// The operator acting for a tenant.
 async fn operator(app: &App, tenant: &str) -> Result<Actor, Error> {
     let tenant = app.services.store.find_tenant(&TenantId::from(tenant)).await?.ok_or_else(Error::not_found)?;
-    Ok(Actor::system(tenant.id, tenant.plan_id))
+    let plan_id = tenant.entitlement.at(app.services.clock.now()).plan_id;
+    Ok(Actor::system(tenant.id, plan_id))
 }
 
 fn shown_once(made: &NewApiKey) -> String {

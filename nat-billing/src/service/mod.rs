@@ -135,7 +135,7 @@ impl Billing {
             actor: "sync".to_owned(),
             action: "tenant.created".into(),
             subject: tenant.id.to_string(),
-            detail: json!({"plan": tenant.plan_id, "first_key": key.key.id}),
+            detail: json!({"plan": tenant.entitlement.plan_id, "first_key": key.key.id}),
             request_id: None,
             at: now,
         })

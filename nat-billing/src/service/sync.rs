@@ -37,13 +37,9 @@ pub(super) fn validate(input: SyncTenant, plans: &PlanCatalogue, now: DateTime<U
     }
     validation.finish()?;
     Ok(Tenant {
-        id: TenantId::new(id),
-        email,
         name: input.name,
-        plan_id,
         stripe_customer_id: input.stripe_customer_id,
-        period_anchor: None,
-        created_at: now,
+        ..Tenant::new(TenantId::new(id), email, plan_id, now)
     })
 }
 
@@ -108,9 +104,9 @@ mod tests {
 
     #[test]
     fn tenant_gets_the_free_plan_unless_told_otherwise() {
-        assert_eq!(verdict(input("t_1", "a@example.test")).unwrap().plan_id.as_str(), "free");
+        assert_eq!(verdict(input("t_1", "a@example.test")).unwrap().entitlement.plan_id.as_str(), "free");
         let pro = SyncTenant { plan: Some("pro".into()), ..input("t_1", "a@example.test") };
-        assert_eq!(verdict(pro).unwrap().plan_id.as_str(), "pro");
+        assert_eq!(verdict(pro).unwrap().entitlement.plan_id.as_str(), "pro");
         let gold = SyncTenant { plan: Some("gold".into()), ..input("t_1", "a@example.test") };
         assert!(verdict(gold).unwrap_err().contains("Field 'plan' must be one of free, pro, team, enterprise."));
     }

@@ -163,7 +163,7 @@ impl ApiKeys {
         }
         notes.used(&presented.id, stored.key.last_used_at, now);
         // A plan that the catalogue lost counts as the free one.
-        let plan_id = ports.plans.get(&tenant.plan_id).id.clone();
+        let plan_id = ports.plans.get(&tenant.entitlement.at(now).plan_id).id.clone();
         let good = Arc::new(CachedKey { stored, plan_id, read_at: now, epoch });
         cache.insert(presented.id, Arc::clone(&good)).await;
         Ok(good.actor())

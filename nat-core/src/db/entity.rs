@@ -16,6 +16,10 @@ pub(super) mod tenant {
         pub(crate) stripe_customer_id: Option<String>,
         pub(crate) period_anchor: Option<DateTime<Utc>>,
         pub(crate) created_at: DateTime<Utc>,
+        pub(crate) carried_start: Option<DateTime<Utc>>,
+        pub(crate) carried_end: Option<DateTime<Utc>>,
+        pub(crate) plan_ends_at: Option<DateTime<Utc>>,
+        pub(crate) next_plan_id: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -161,6 +165,8 @@ use std::borrow::Cow;
 
 use crate::access::ApiKey;
 use crate::audit::AuditEntry;
+use crate::entitlement::{Entitlement, PlanEnding};
+use crate::period::Period;
 use crate::quota::{LedgerEntry, LedgerReason, QuotaKind};
 use crate::store::{Numbered, StoredKey};
 use crate::tenant::Tenant;
@@ -182,13 +188,18 @@ pub(super) fn scopes_to_text(scopes: &Scopes) -> String {
 
 impl From<tenant::Model> for Tenant {
     fn from(row: tenant::Model) -> Self {
+        let entitlement = Entitlement {
+            plan_id: row.plan_id.into(),
+            period_anchor: row.period_anchor,
+            carried_period: row.carried_start.zip(row.carried_end).map(|(start, end)| Period { start, end }),
+            ending: row.plan_ends_at.zip(row.next_plan_id).map(|(at, plan)| PlanEnding { at, plan_id: plan.into() }),
+        };
         Self {
             id: row.id.into(),
             email: row.email,
             name: row.name,
-            plan_id: row.plan_id.into(),
+            entitlement,
             stripe_customer_id: row.stripe_customer_id,
-            period_anchor: row.period_anchor,
             created_at: row.created_at,
         }
     }

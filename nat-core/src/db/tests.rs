@@ -14,15 +14,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 fn tenant(id: &str) -> Tenant {
-    Tenant {
-        id: id.into(),
-        email: "a@example.org".to_owned(),
-        name: None,
-        plan_id: "free".into(),
-        stripe_customer_id: None,
-        period_anchor: None,
-        created_at: noon(),
-    }
+    Tenant::new(id.into(), "a@example.org", "free".into(), noon())
 }
 
 async fn with_tenant(db: &TestDatabase) -> TenantId {

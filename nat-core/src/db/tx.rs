@@ -15,6 +15,7 @@ use sea_orm::{
 use super::entity::{api_key, audit_entry, count, ledger_entry, quota_period, scopes_to_text, tenant, usage_alert};
 use super::{SeaTx, database_error};
 use crate::audit::AuditEntry;
+use crate::entitlement::Entitlement;
 use crate::quota::{LedgerEntry, LedgerPhase, QuotaKind};
 use crate::store::{CoreTx, Numbered, Reservation, StoredKey};
 use crate::tenant::Tenant;
@@ -44,6 +45,24 @@ impl SeaTx {
     }
 }
 
+/// What may change of a tenant.
+fn tenant_row(tenant: &Tenant) -> tenant::ActiveModel {
+    let Entitlement { plan_id, period_anchor, carried_period, ending } = &tenant.entitlement;
+    tenant::ActiveModel {
+        id: NotSet,
+        email: Set(tenant.email.clone()),
+        name: Set(tenant.name.clone()),
+        plan_id: Set(plan_id.to_string()),
+        stripe_customer_id: Set(tenant.stripe_customer_id.clone()),
+        period_anchor: Set(*period_anchor),
+        created_at: NotSet,
+        carried_start: Set(carried_period.map(|period| period.start)),
+        carried_end: Set(carried_period.map(|period| period.end)),
+        plan_ends_at: Set(ending.as_ref().map(|ending| ending.at)),
+        next_plan_id: Set(ending.as_ref().map(|ending| ending.plan_id.to_string())),
+    }
+}
+
 #[async_trait]
 impl CoreTx for SeaTx {
     async fn commit(self: Box<Self>) -> Result<()> {
@@ -69,31 +88,19 @@ impl CoreTx for SeaTx {
     }
 
     async fn insert_tenant(&mut self, tenant: &Tenant) -> Result<bool> {
+        let row = tenant_row(tenant);
         self.insert_once(tenant::ActiveModel {
             id: Set(tenant.id.to_string()),
-            email: Set(tenant.email.clone()),
-            name: Set(tenant.name.clone()),
-            plan_id: Set(tenant.plan_id.to_string()),
-            stripe_customer_id: Set(tenant.stripe_customer_id.clone()),
-            period_anchor: Set(tenant.period_anchor),
             created_at: Set(tenant.created_at),
+            ..row
         })
         .await
     }
 
     async fn update_tenant(&mut self, tenant: &Tenant) -> Result<bool> {
         self.changes_usage = true;
-        let row = tenant::ActiveModel {
-            id: NotSet,
-            email: Set(tenant.email.clone()),
-            name: Set(tenant.name.clone()),
-            plan_id: Set(tenant.plan_id.to_string()),
-            stripe_customer_id: Set(tenant.stripe_customer_id.clone()),
-            period_anchor: Set(tenant.period_anchor),
-            created_at: NotSet,
-        };
         let updated = tenant::Entity::update_many()
-            .set(row)
+            .set(tenant_row(tenant))
             .filter(tenant::Column::Id.eq(tenant.id.as_str()))
             .exec(&self.inner)
             .await

@@ -58,7 +58,7 @@ impl World {
     async fn set_plan(&self, actor: &Actor, plan: &str) {
         let mut tx = self.store.begin().await.unwrap();
         let mut tenant = tx.lock_tenant(&actor.tenant_id).await.unwrap().unwrap();
-        tenant.plan_id = PlanId::from(plan);
+        tenant.entitlement.plan_id = PlanId::from(plan);
         assert!(tx.update_tenant(&tenant).await.unwrap());
         tx.commit().await.unwrap();
     }

@@ -61,20 +61,12 @@ impl World {
 
     /// A tenant, the actor of the service for it, and its first key.
     pub(crate) async fn tenant(&self, id: &str, plan: &str) -> (Actor, NewApiKey) {
-        let tenant = Tenant {
-            id: TenantId::from(id),
-            email: "a@example.test".to_owned(),
-            name: None,
-            plan_id: PlanId::from(plan),
-            stripe_customer_id: None,
-            period_anchor: None,
-            created_at: self.now(),
-        };
+        let tenant = Tenant::new(TenantId::from(id), "a@example.test", PlanId::from(plan), self.now());
         let mut tx = self.store.begin().await.unwrap();
         assert!(tx.insert_tenant(&tenant).await.unwrap());
         let key = self.keys.issue_first(tx.as_mut(), &tenant).await.unwrap();
         tx.commit().await.unwrap();
-        (Actor::system(tenant.id, tenant.plan_id), key)
+        (Actor::system(tenant.id, PlanId::from(plan)), key)
     }
 
     pub(crate) async fn authenticates(&self, key: &NewApiKey) -> bool {

@@ -53,15 +53,8 @@ async fn with_app(test: impl AsyncFn(App)) {
 
 impl App {
     async fn tenant(&self, id: &str) -> String {
-        let tenant = Tenant {
-            id: TenantId::from(id),
-            email: format!("{id}@example.test"),
-            name: None,
-            plan_id: PlanId::from("free"),
-            stripe_customer_id: None,
-            period_anchor: None,
-            created_at: DateTime::UNIX_EPOCH,
-        };
+        let tenant =
+            Tenant::new(TenantId::from(id), format!("{id}@example.test"), PlanId::from("free"), DateTime::UNIX_EPOCH);
         let mut tx = self.store.begin().await.expect("a transaction");
         assert!(tx.insert_tenant(&tenant).await.expect("an insert"));
         let new = self.keys.issue_first(tx.as_mut(), &tenant).await.expect("a key");

@@ -238,7 +238,7 @@ impl From<SyncedTenant> for SyncedTenantBody {
         Self {
             tenant_id: synced.tenant.id.to_string(),
             email: synced.tenant.email,
-            plan: synced.tenant.plan_id.to_string(),
+            plan: synced.tenant.entitlement.plan_id.to_string(),
             api_key: synced.key.secret.expose_secret().to_owned(),
             key_id: synced.key.key.id.to_string(),
             created_at: millis(synced.tenant.created_at),

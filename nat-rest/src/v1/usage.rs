@@ -34,6 +34,10 @@ pub(crate) struct UsageBody {
     scans_limit: Option<u32>,
     /// Functional scans left; null: unlimited.
     scans_remaining: Option<u32>,
+    /// Scans above the limit after a downgrade; absent when there are none. Nobody is charged for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    over_by: Option<u32>,
     /// Security scans used in the period.
     security_scan_count: u32,
     /// Security scans the plan has a period; null: unlimited.
@@ -59,6 +63,7 @@ impl From<UsageSummary> for UsageBody {
             scans_used: usage.scans_used,
             scans_limit: usage.scans_limit,
             scans_remaining: usage.scans_remaining,
+            over_by: (usage.over_by > 0).then_some(usage.over_by),
             security_scan_count: usage.security_scan_count,
             monthly_security_scan_quota: usage.monthly_security_scan_quota,
             approaching_limit: usage.approaching_limit,
@@ -281,6 +286,7 @@ mod tests {
             scans_used: used,
             scans_limit: limit,
             scans_remaining: limit.map(|limit| limit - used),
+            over_by: 0,
             security_scan_count: security,
             monthly_security_scan_quota: security_limit,
             approaching_limit: false,

@@ -35,10 +35,11 @@ impl Scans {
         let mut tx = ports.store.begin_sea().await?;
         // The key was good a moment ago; without its tenant it is not.
         let tenant = tx.lock_tenant(&actor.tenant_id).await?.ok_or_else(Error::invalid_api_key)?;
-        if let Some(limit) = ports.plans.get(&tenant.plan_id).concurrent_scans {
+        let plan = ports.plans.get(&tenant.entitlement.at(now).plan_id);
+        if let Some(limit) = plan.concurrent_scans {
             let alive = scan::count_alive(&tx, &tenant.id).await?;
             if alive >= u64::from(limit) {
-                let message = format!("The plan '{}' runs at most {limit} scans at once.", tenant.plan_id);
+                let message = format!("The plan '{}' runs at most {limit} scans at once.", plan.id);
                 return Err(Error::new(ErrorCode::ConcurrentLimit, message).retry_after(CONCURRENT_RETRY_S));
             }
         }

@@ -93,15 +93,7 @@ impl World {
         let world = Self { store: db.store.clone(), clock, jobs: Arc::default() };
         let mut tx = world.store.begin().await.unwrap();
         for (id, plan) in [("acme", "free"), ("other", "free"), ("rich", "pro")] {
-            let tenant = Tenant {
-                id: id.into(),
-                email: "a@example.org".to_owned(),
-                name: None,
-                plan_id: plan.into(),
-                stripe_customer_id: None,
-                period_anchor: None,
-                created_at: world.clock.now(),
-            };
+            let tenant = Tenant::new(id.into(), "a@example.org", plan.into(), world.clock.now());
             assert!(tx.insert_tenant(&tenant).await.unwrap());
         }
         tx.commit().await.unwrap();

@@ -1,6 +1,7 @@
 //! Versioned migrations of all crates, run in one transaction under a lock.
 
 mod m20261101_000001_core;
+mod m20261125_000001_entitlement;
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ const ADVISORY_LOCK: i64 = 0x6e61_742d_6d69;
 
 /// Applies what is missing. Nodes that start together wait for one another, then find nothing to do.
 pub(super) async fn run(store: &SeaStore, more: Migrations) -> Result<()> {
-    let mut all: Migrations = vec![Box::new(m20261101_000001_core::Migration)];
+    let mut all: Migrations =
+        vec![Box::new(m20261101_000001_core::Migration), Box::new(m20261125_000001_entitlement::Migration)];
     all.extend(more);
     let composed = Composed(all.into_iter().map(Arc::from).collect());
     // SQLite: beginning took the write lock already.
