@@ -53,7 +53,7 @@ async fn routers(dir: &std::path::Path) -> (Router, Router, String) {
     let app = nat::server::compose(&config).await.expect("composed");
     let tenant =
         SyncTenant { tenant_id: Some("t".into()), email: Some("t@example.test".into()), ..SyncTenant::default() };
-    let made = app.services.billing.sync_tenant(tenant).await.expect("registered");
+    let made = app.services.billing.sync_tenant(tenant, None).await.expect("registered");
     let key = made.key.secret.expose_secret().to_owned();
     let ours = nat::rest::router(app.services, nat::rest::Config::default());
     let bytes = body_of(&ours, &key).await;

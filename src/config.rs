@@ -9,6 +9,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use base64::Engine as _;
+use chrono::TimeDelta;
+use nat_billing::BillingSettings;
+use nat_billing::price::PriceBook;
+use nat_billing::redirect::RedirectPolicy;
 use nat_core::plan::PlanCatalogue;
 use nat_core::secret::SecretString;
 use nat_scan::policy::IpNet;
@@ -40,6 +44,19 @@ pub struct Settings {
     /// Key for calls to Stripe. Unset: checkout and portal answer 503.
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
     pub stripe_secret_key: Option<String>,
+
+    /// Stripe price of a plan, plan=price; the price that is sold first, then those sold earlier: pro=price_2,price_1.
+    /// May be repeated. In the environment: STRIPE_PRICE_ID_PRO=price_2,price_1.
+    #[arg(long = "stripe-price-id", value_name = "PLAN=PRICE")]
+    pub stripe_price_ids: Vec<String>,
+
+    /// Days that a paid plan goes on after a payment failed.
+    #[arg(long, env = "NAT_BILLING_GRACE_DAYS", default_value = "14")]
+    pub billing_grace_days: String,
+
+    /// What the environment says of prices: STRIPE_PRICE_ID_<PLAN>, whatever the plans are.
+    #[arg(skip = price_variables())]
+    pub price_variables: Vec<(String, String)>,
 
     /// Another base URL for calls to Stripe; for tests.
     #[arg(long, env = "STRIPE_API_BASE")]
@@ -104,10 +121,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address of `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
-    /// Of sync-tenant.
-    pub sync_key: Option<SecretString>,
-    /// Of webhooks.
-    pub webhook_secrets: Vec<SecretString>,
+    /// Prices, redirects, secrets of sync-tenant and webhooks.
+    pub billing: BillingSettings,
+    /// For calls to Stripe.
+    pub stripe_secret_key: Option<SecretString>,
+    /// Where Stripe is, when it is not Stripe.
+    pub stripe_api_base: Option<String>,
     /// Given, or found and made beside the SQLite file.
     pub seal_key: Option<[u8; 32]>,
     /// Target policy.
@@ -190,22 +209,24 @@ impl Settings {
         let metrics_listen = report
             .trimmed("NAT_METRICS_LISTEN", self.metrics_listen.as_ref())
             .map(|text| report.address("NAT_METRICS_LISTEN", &text));
+        let plans = self.plans(&mut report);
         let config = Config {
             listen,
             metrics_listen,
-            sync_key: self.sync_key(&mut report),
-            webhook_secrets: self.webhook_secrets(&mut report),
+            billing: self.billing(&plans, &mut report),
+            stripe_secret_key: self.stripe_secret_key(&mut report),
+            stripe_api_base: self.stripe_api_base(&mut report),
             seal_key: self.seal_key(&database_url, &mut report),
             mode: self.mode(&mut report),
             target_deny: self.target_deny(&mut report),
-            plans: self.plans(&mut report),
+            plans,
             workers: self.workers(&mut report),
             log: self.log.clone(),
             log_json: self.log_json(&mut report),
             warnings: Vec::new(),
             database_url,
         };
-        self.check_stripe_key(&mut report);
+        self.warn_of_half_a_configuration(&config, &mut report);
         self.warn_of_what_is_not_used_yet(&mut report);
         if report.errors.is_empty() { Ok(Config { warnings: report.warnings, ..config }) } else { Err(report.errors) }
     }
@@ -235,20 +256,116 @@ impl Settings {
         secrets
     }
 
-    fn check_stripe_key(&self, report: &mut Report) {
-        let Some(key) = report.trimmed("STRIPE_SECRET_KEY", self.stripe_secret_key.as_ref()) else { return };
-        if key.starts_with("sk_") || key.starts_with("rk_") {
-            report.warn("STRIPE_SECRET_KEY", "is set, but this version has no checkout yet: it is not used");
-        } else {
-            report.error("STRIPE_SECRET_KEY", "must begin with sk_ or rk_");
+    fn billing(&self, plans: &PlanCatalogue, report: &mut Report) -> BillingSettings {
+        BillingSettings {
+            prices: self.prices(plans, report),
+            redirects: self.redirects(report),
+            grace: self.grace(report),
+            sync_key: self.sync_key(report),
+            webhook_secrets: self.webhook_secrets(report),
+        }
+    }
+
+    /// Flags first: what is given for one start goes before what the environment always says.
+    fn prices(&self, plans: &PlanCatalogue, report: &mut Report) -> PriceBook {
+        let mut book = PriceBook::default();
+        let flags = self.stripe_price_ids.iter().filter(|text| !text.is_empty()).map(|text| {
+            text.split_once('=')
+                .map_or((text.clone(), String::new()), |(plan, prices)| (plan.to_owned(), prices.to_owned()))
+        });
+        let variables = self.price_variables.iter().map(|(name, prices)| {
+            // A variable cannot hold a hyphen and is usually written in capitals.
+            let spelt = |plan: &str| plan.to_uppercase().replace('-', "_");
+            let plan = plans.plans().iter().find(|plan| spelt(plan.id.as_str()) == *name);
+            (plan.map_or_else(|| name.to_lowercase(), |plan| plan.id.to_string()), prices.clone())
+        });
+        for (plan, prices) in flags.chain(variables) {
+            let prices: Vec<&str> = prices.split(',').map(str::trim).filter(|price| !price.is_empty()).collect();
+            match plans.find(&plan.as_str().into()) {
+                None => report.error(PRICES, format!("there is no plan '{plan}'")),
+                Some(found) if plans.is_free(&found.id) => {
+                    report.error(PRICES, format!("the plan '{plan}' is not sold"))
+                }
+                Some(_) if prices.iter().any(|price| !price.starts_with("price_")) => {
+                    report.error(PRICES, format!("the prices of plan '{plan}' must be ids of Stripe prices (price_…)"));
+                }
+                Some(found) => {
+                    if let Err(price) = book.insert(&found.id, &prices) {
+                        report.error(PRICES, format!("{price} is a price of two plans"));
+                    }
+                }
+            }
+        }
+        book
+    }
+
+    fn redirects(&self, report: &mut Report) -> RedirectPolicy {
+        let Some(text) = report.trimmed("NAT_REDIRECT_HOSTS", self.redirect_hosts.as_ref()) else {
+            return RedirectPolicy::AnyHttps;
+        };
+        let mut hosts = Vec::new();
+        for host in text.split(',').map(str::trim).filter(|host| !host.is_empty()) {
+            let parsed = url::Url::parse(&format!("https://{host}/"));
+            let plain = parsed.is_ok_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
+            if plain && !host.contains(['/', '@', '*']) {
+                hosts.push(host.to_lowercase());
+            } else {
+                report.error("NAT_REDIRECT_HOSTS", format!("'{host}' is no host such as app.example.com"));
+            }
+        }
+        RedirectPolicy::Hosts(hosts)
+    }
+
+    fn grace(&self, report: &mut Report) -> TimeDelta {
+        match self.billing_grace_days.trim().parse() {
+            Ok(days @ 0..=90) => TimeDelta::days(days),
+            _ => {
+                report.error("NAT_BILLING_GRACE_DAYS", "must be a number from 0 to 90");
+                nat_billing::service::DEFAULT_GRACE
+            }
+        }
+    }
+
+    fn stripe_secret_key(&self, report: &mut Report) -> Option<SecretString> {
+        let key = report.trimmed("STRIPE_SECRET_KEY", self.stripe_secret_key.as_ref())?;
+        if !(key.starts_with("sk_") || key.starts_with("rk_")) || key.chars().any(|c| !c.is_ascii_graphic()) {
+            report.error("STRIPE_SECRET_KEY", "must begin with sk_ or rk_: copy it from the page of API keys");
+            return None;
+        }
+        Some(key.into())
+    }
+
+    fn stripe_api_base(&self, report: &mut Report) -> Option<String> {
+        let base = report.trimmed("STRIPE_API_BASE", self.stripe_api_base.as_ref())?;
+        match url::Url::parse(&base) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
+                report.warn("STRIPE_API_BASE", "is set: calls do not go to Stripe");
+                Some(base)
+            }
+            _ => {
+                report.error("STRIPE_API_BASE", "must be an http or https URL without a path");
+                None
+            }
+        }
+    }
+
+    /// Payments need three things; one of them alone does less than somebody may think.
+    fn warn_of_half_a_configuration(&self, config: &Config, report: &mut Report) {
+        let (key, hook) = (config.stripe_secret_key.is_some(), !config.billing.webhook_secrets.is_empty());
+        if key && !hook {
+            report.warn("STRIPE_WEBHOOK_SECRET", "is unset: plans follow Stripe only by the hourly sweep");
+        }
+        if hook && !key {
+            report.warn("STRIPE_SECRET_KEY", "is unset: webhooks are taken, but no plan follows them");
+        }
+        if key && config.billing.prices == PriceBook::default() {
+            report.warn(PRICES, "is unset for every plan: nothing can be bought");
         }
     }
 
     /// Part of the published table, but silent acceptance would promise what is not there.
     fn warn_of_what_is_not_used_yet(&self, report: &mut Report) {
         for (variable, value, instead) in [
-            ("STRIPE_API_BASE", &self.stripe_api_base, "this version makes no calls to Stripe"),
-            ("NAT_REDIRECT_HOSTS", &self.redirect_hosts, "this version has no checkout yet"),
             ("REDIS_URL", &self.redis_url, "rate limits are kept in each process"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &self.otlp_endpoint, "traces go to the log only"),
         ] {
@@ -332,6 +449,20 @@ impl Settings {
     }
 }
 
+/// Stands for all of `STRIPE_PRICE_ID_PRO`, `STRIPE_PRICE_ID_TEAM`, …
+const PRICES: &str = "STRIPE_PRICE_ID_<PLAN>";
+
+/// `STRIPE_PRICE_ID_<PLAN>` of the environment: plan in the variable's spelling, and prices. The plans are data, so clap
+/// cannot know the names of the variables.
+fn price_variables() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let ours = std::env::vars_os().filter_map(text);
+    let prices = ours.filter_map(|(name, value)| Some((name.strip_prefix("STRIPE_PRICE_ID_")?.to_owned(), value)));
+    prices.filter(|(_, value)| !value.trim().is_empty()).collect()
+}
+
 /// A warning for each of these variables that looks like ours and is none: most likely misspelt.
 pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<Problem> {
     use clap::Args;
@@ -356,12 +487,24 @@ impl Config {
         let mode = if self.mode == Mode::Saas { "saas" } else { "self-hosted" };
         let deny: Vec<String> = self.target_deny.iter().map(ToString::to_string).collect();
         let plans: Vec<&str> = self.plans.plans().iter().map(|plan| plan.id.as_str()).collect();
+        let priced =
+            self.plans.plans().iter().filter_map(|plan| Some((&plan.id, self.billing.prices.price_of(&plan.id)?)));
+        let prices: Vec<String> = priced.map(|(plan, price)| format!("{plan}={price}")).collect();
+        let redirects = match &self.billing.redirects {
+            RedirectPolicy::AnyHttps => "unset: any https host, and loopback".to_owned(),
+            RedirectPolicy::Hosts(hosts) => hosts.join(","),
+        };
         let rows = [
             ("DATABASE_URL", redact_password(&self.database_url)),
             ("NAT_LISTEN", self.listen.to_string()),
             ("NAT_METRICS_LISTEN", metrics),
-            ("NAT_APP_SYNC_KEY", set(self.sync_key.is_some()).to_owned()),
-            ("STRIPE_WEBHOOK_SECRET", set(!self.webhook_secrets.is_empty()).to_owned()),
+            ("NAT_APP_SYNC_KEY", set(self.billing.sync_key.is_some()).to_owned()),
+            ("STRIPE_SECRET_KEY", set(self.stripe_secret_key.is_some()).to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", set(!self.billing.webhook_secrets.is_empty()).to_owned()),
+            ("STRIPE_API_BASE", self.stripe_api_base.clone().unwrap_or_else(|| "unset".to_owned())),
+            ("STRIPE_PRICE_ID_<PLAN>", if prices.is_empty() { "unset".to_owned() } else { prices.join(", ") }),
+            ("NAT_REDIRECT_HOSTS", redirects),
+            ("NAT_BILLING_GRACE_DAYS", self.billing.grace.num_days().to_string()),
             ("NAT_SEAL_KEY", set(self.seal_key.is_some()).to_owned()),
             ("NAT_MODE", mode.to_owned()),
             ("NAT_TARGET_DENY", if deny.is_empty() { "unset".to_owned() } else { deny.join(",") }),
@@ -369,7 +512,7 @@ impl Config {
             ("plans", plans.join(", ")),
             ("NAT_LOG", self.log.clone()),
         ];
-        rows.iter().map(|(name, value)| format!("{name:<22} {value}\n")).collect()
+        rows.iter().map(|(name, value)| format!("{name:<23} {value}\n")).collect()
     }
 
     /// True for PostgreSQL.
@@ -404,6 +547,7 @@ mod tests {
             workers: "2".into(),
             log: "info".into(),
             log_format: "text".into(),
+            billing_grace_days: "14".into(),
             ..Settings::default()
         }
     }
@@ -443,7 +587,7 @@ mod tests {
     fn check_short_sync_key_warns_and_is_not_used() {
         let config =
             Settings { app_sync_key: Some("short\n".into()), ..settings() }.check().unwrap_or_else(|_| panic!());
-        assert!(config.sync_key.is_none());
+        assert!(config.billing.sync_key.is_none());
         assert_eq!(config.warnings.len(), 2, "white space and length: {:?}", config.warnings);
     }
 

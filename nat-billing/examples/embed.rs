@@ -4,13 +4,13 @@
 
 use std::{error::Error, sync::Arc};
 
-use nat_billing::{Billing, BillingPorts, service::SyncTenant, webhook::signature};
+use nat_billing::{Billing, BillingPorts, BillingSettings, service::SyncTenant, webhook::signature};
 use nat_core::{
     access::{ApiKeys, ApiKeysPorts},
     db::SeaStore,
     entropy::SystemEntropy,
     plan::PlanCatalogue,
-    secret::SecretString,
+    secret::{SecretString, Vault},
     time::{Clock, SystemClock},
 };
 
@@ -33,8 +33,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         plans,
         clock: clock.clone(),
         entropy,
-        sync_key: None,
-        webhook_secrets: vec![secret.clone()],
+        vault: Arc::new(Vault::new([0; 32])),
+        // `StripeGateway::new(…)`, behind the feature `stripe`.
+        gateway: None,
+        settings: BillingSettings { webhook_secrets: vec![secret.clone()], ..BillingSettings::default() },
     });
 
     let input = SyncTenant {
@@ -43,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         plan: Some("pro".into()),
         ..SyncTenant::default()
     };
-    let synced = billing.sync_tenant(input).await?;
+    let synced = billing.sync_tenant(input, None).await?;
     println!(
         "tenant {} on plan {}, key {}",
         synced.tenant.id,

@@ -5,8 +5,9 @@ use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta};
 use nat_billing::{
-    Billing, BillingPorts,
-    service::{BillingStore, StartCheckout, SyncTenant},
+    Billing, BillingPorts, BillingSettings,
+    service::{StartCheckout, SyncTenant},
+    store::BillingStore,
     webhook::{inbox::StripeEvent, signature::sign},
 };
 use nat_core::{
@@ -15,7 +16,7 @@ use nat_core::{
     db::{SeaStore, testing::on_every_database},
     entropy::SeededEntropy,
     plan::PlanCatalogue,
-    secret::{ExposeSecret, SecretString},
+    secret::{ExposeSecret, SecretString, Vault},
     store::CoreStore,
     time::{Clock, ManualClock},
 };
@@ -47,8 +48,13 @@ fn world(store: SeaStore, sync_key: Option<&str>, webhook_secrets: &[&str]) -> W
         plans,
         clock: clock.clone(),
         entropy,
-        sync_key: sync_key.map(SecretString::from),
-        webhook_secrets: webhook_secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
+        vault: Arc::new(Vault::new([7; 32])),
+        gateway: None,
+        settings: BillingSettings {
+            sync_key: sync_key.map(SecretString::from),
+            webhook_secrets: webhook_secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
+            ..BillingSettings::default()
+        },
     });
     World { billing, keys, store, clock }
 }
@@ -70,7 +76,7 @@ fn code<T>(result: Result<T>) -> Option<ErrorCode> {
 async fn sync_makes_a_tenant_whose_key_works_at_once() {
     on_every_database(nat_billing::db::migrations, async |database| {
         let w = world(database.store, Some(SYNC_KEY), &[]);
-        let synced = w.billing.sync_tenant(input("t_1")).await.unwrap();
+        let synced = w.billing.sync_tenant(input("t_1"), None).await.unwrap();
         let actor = w.keys.authenticate(synced.key.secret.expose_secret()).await.unwrap();
         assert_eq!((actor.tenant_id.as_str(), actor.plan_id.as_str()), ("t_1", "pro"));
         assert_eq!(actor.scopes.len(), Scope::ALL.len(), "the first key has every scope");
@@ -80,7 +86,7 @@ async fn sync_makes_a_tenant_whose_key_works_at_once() {
         assert_eq!((&*audit[0].row.action, audit[0].row.actor.as_str()), ("tenant.created", "sync"));
         assert!(!format!("{audit:?}").contains(synced.key.secret.expose_secret()));
 
-        assert_eq!(code(w.billing.sync_tenant(input("t_1")).await), Some(ErrorCode::TenantAlreadyExists));
+        assert_eq!(code(w.billing.sync_tenant(input("t_1"), None).await), Some(ErrorCode::TenantAlreadyExists));
         assert_eq!(w.store.list_keys(&synced.tenant.id).await.unwrap().len(), 1, "the refused call left no key");
     })
     .await;
@@ -90,7 +96,7 @@ async fn sync_makes_a_tenant_whose_key_works_at_once() {
 async fn sync_in_parallel_has_one_winner() {
     on_every_database(nat_billing::db::migrations, async |database| {
         let w = world(database.store, Some(SYNC_KEY), &[]);
-        let calls = (0..20).map(|_| w.billing.sync_tenant(input("t_race")));
+        let calls = (0..20).map(|_| w.billing.sync_tenant(input("t_race"), None));
         let codes: Vec<_> = futures::future::join_all(calls).await.into_iter().map(code).collect();
         assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 1, "{codes:?}");
         assert!(codes.iter().flatten().all(|code| *code == ErrorCode::TenantAlreadyExists), "{codes:?}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use chrono::{DateTime, Utc};
-use nat_billing::{Billing, BillingPorts};
+use nat_billing::{Billing, BillingPorts, BillingSettings};
 use nat_core::access::{ApiKeys, ApiKeysPorts};
 use nat_core::db::SeaStore;
 use nat_core::entropy::SystemEntropy;
@@ -60,21 +60,23 @@ fn services(store: SeaStore) -> nat_rest::Services {
         clock: clock.clone(),
         entropy: entropy.clone(),
     });
+    // A real key comes from a secret store: it opens the credentials of stored scans.
+    let vault = Arc::new(Vault::new([0; 32]));
     let billing = Billing::new(BillingPorts {
         store: shared.clone(),
         keys: keys.clone(),
         plans: plans.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        sync_key: None,
-        webhook_secrets: Vec::new(),
+        vault: vault.clone(),
+        gateway: None,
+        settings: BillingSettings::default(),
     });
     let scans = Scans::new(ScansPorts {
         jobs: Arc::new(store.job_queue()),
         store,
         plans: plans.clone(),
-        // A real key comes from a secret store: it opens the credentials of stored scans.
-        vault: Arc::new(Vault::new([0; 32])),
+        vault,
         clock: clock.clone(),
         entropy: entropy.clone(),
         engine: EnginePorts {

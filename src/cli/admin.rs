@@ -100,7 +100,7 @@ pub(super) async fn tenant(command: TenantCommand) -> ExitCode {
         TenantCommand::Add { id, email, name, plan, settings } => {
             let input = SyncTenant { tenant_id: Some(id), email: Some(email), name, plan, ..SyncTenant::default() };
             with_app(&settings, async |app| {
-                let made = app.services.billing.sync_tenant(input).await?;
+                let made = app.services.billing.sync_tenant(input, None).await?;
                 Ok(format!(
                     "tenant   {}\nplan     {}\nAPI key  {}\n",
                     made.tenant.id,

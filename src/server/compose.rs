@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use nat_billing::{Billing, BillingPorts};
+use nat_billing::gateway::PaymentGateway;
+use nat_billing::{Billing, BillingPorts, StripeGateway};
 use nat_core::access::{ApiKeys, ApiKeysPorts};
 use nat_core::db::SeaStore;
 use nat_core::entropy::{Entropy, SystemEntropy};
@@ -50,6 +51,13 @@ pub fn engine_ports(hosted: bool, deny: Vec<nat_scan::policy::IpNet>, clock: Arc
     }
 }
 
+/// Stripe, when there is a key for it.
+fn gateway(config: &Config) -> Result<Option<Arc<dyn PaymentGateway>>> {
+    let Some(key) = &config.stripe_secret_key else { return Ok(None) };
+    let gateway = StripeGateway::new(key, config.stripe_api_base.as_deref()).map_err(Error::internal)?;
+    Ok(Some(Arc::new(gateway)))
+}
+
 /// Opens the database (running its migrations) and puts all services together.
 ///
 /// # Errors
@@ -73,20 +81,22 @@ pub async fn compose(config: &Config) -> Result<App> {
         clock: clock.clone(),
         entropy: entropy.clone(),
     });
+    let vault = Arc::new(Vault::new(seal_key));
     let billing = Billing::new(BillingPorts {
         store: shared.clone(),
         keys: keys.clone(),
         plans: plans.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        sync_key: config.sync_key.clone(),
-        webhook_secrets: config.webhook_secrets.clone(),
+        vault: vault.clone(),
+        gateway: gateway(config)?,
+        settings: config.billing.clone(),
     });
     let scans = Scans::new(ScansPorts {
         store,
         plans: plans.clone(),
         jobs: jobs.clone(),
-        vault: Arc::new(Vault::new(seal_key)),
+        vault,
         clock: clock.clone(),
         entropy: entropy.clone(),
         engine: engine_ports(config.mode == Mode::Saas, config.target_deny.clone(), clock.clone()),

@@ -92,6 +92,15 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
             }
             restarted = false;
             flush(&app).await;
+            // Once an hour in the whole cluster; this only asks whether it is time.
+            if let Err(error) = app.services.billing.sweep().await {
+                tracing::warn!(error = %error, cause = ?error.cause(), "the billing sweep failed, will be repeated");
+            }
+        }
+    };
+    let billing = async {
+        if part == Part::All {
+            app.services.billing.work(stop.clone()).await;
         }
     };
     let worker = async {
@@ -109,7 +118,7 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
         stop.cancelled().await;
         app.services.scans.hand_back();
     };
-    tokio::join!(sweeper, worker, leaver);
+    tokio::join!(sweeper, billing, worker, leaver);
     flush(&app).await;
 }
 

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use nat_core::{Error, ErrorCode, Result};
 use serde_json::{Map, Value};
 
+use crate::account::Alarm;
+
 /// Longer ids, types and customers are none of Stripe's.
 const MAX_TEXT: usize = 255;
 
@@ -22,6 +24,10 @@ pub struct StripeEvent {
     pub created_at: Option<DateTime<Utc>>,
     /// The customer it is about, if the object names one: whom to look at again.
     pub customer_id: Option<String>,
+    /// Whether real money moved; absent when the event does not say.
+    pub livemode: Option<bool>,
+    /// What it tells that no state of a subscription shows.
+    pub alarm: Option<Alarm>,
 }
 
 impl StripeEvent {
@@ -34,9 +40,12 @@ impl StripeEvent {
             return Err(malformed("The event has no usable 'id'.".to_owned()));
         };
         let object = event.get("data").and_then(|data| data.get("object"));
+        let kind = text(event.get("type")).unwrap_or_default();
         Ok(Self {
             id,
-            kind: text(event.get("type")).unwrap_or_default(),
+            alarm: alarm_of(&kind, object),
+            livemode: event.get("livemode").and_then(Value::as_bool),
+            kind,
             created_at: event.get("created").and_then(Value::as_i64).and_then(|s| DateTime::from_timestamp(s, 0)),
             customer_id: object.and_then(customer_of),
         })
@@ -50,6 +59,16 @@ fn customer_of(object: &Value) -> Option<String> {
     }
     let customer = object.get("customer")?;
     text(Some(customer)).or_else(|| text(customer.get("id")))
+}
+
+/// Refunds, disputes and warnings change no subscription: the plan follows the subscription, a person decides.
+fn alarm_of(kind: &str, object: Option<&Value>) -> Option<Alarm> {
+    match kind {
+        "charge.refunded" => object.filter(|charge| charge["refunded"] == true).map(|_| Alarm::Refunded),
+        "charge.dispute.created" | "charge.dispute.closed" => Some(Alarm::Disputed),
+        "radar.early_fraud_warning.created" => Some(Alarm::FraudWarning),
+        _ => None,
+    }
 }
 
 fn text(value: Option<&Value>) -> Option<String> {
@@ -74,6 +93,8 @@ mod tests {
             kind: kind.to_owned(),
             created_at: created.and_then(|second| DateTime::from_timestamp(second, 0)),
             customer_id: customer.map(str::to_owned),
+            livemode: None,
+            alarm: None,
         };
         assert_eq!(event, wanted, "{payload}");
     }
@@ -92,6 +113,22 @@ mod tests {
         check(r#"{"id":"e","data":{"object":{"customer":"cus_2","id":"sub_1"}}}"#, "e", "", None, Some("cus_2"));
         check(r#"{"id":"e","data":{"object":{"customer":{"id":"cus_3"}}}}"#, "e", "", None, Some("cus_3"));
         check(r#"{"id":"e","created":9223372036854775807,"data":{"object":{"customer":null}}}"#, "e", "", None, None);
+    }
+
+    #[test]
+    fn event_tells_its_mode_and_what_needs_a_person() {
+        let check = |kind: &str, object: &str, wanted: Option<Alarm>| {
+            let payload = format!(r#"{{"id":"evt_1","type":"{kind}","livemode":true,"data":{{"object":{object}}}}}"#);
+            let event = StripeEvent::parse(payload.as_bytes()).unwrap();
+            assert_eq!((event.livemode, event.alarm), (Some(true), wanted), "{payload}");
+        };
+        check("charge.refunded", r#"{"refunded":true}"#, Some(Alarm::Refunded));
+        check("charge.refunded", r#"{"refunded":false,"amount_refunded":5}"#, None);
+        check("charge.refunded", "[]", None);
+        check("charge.dispute.created", r#"{"charge":"ch_1"}"#, Some(Alarm::Disputed));
+        check("charge.dispute.closed", r#"{"status":"won"}"#, Some(Alarm::Disputed));
+        check("radar.early_fraud_warning.created", "{}", Some(Alarm::FraudWarning));
+        check("customer.subscription.updated", r#"{"customer":"cus_1"}"#, None);
     }
 
     #[test]

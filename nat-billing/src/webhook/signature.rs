@@ -62,11 +62,17 @@ pub fn verify(
     secrets: &[SecretString],
     now: DateTime<Utc>,
 ) -> Result<(), SignatureError> {
+    check_time(signed_at(payload, header, secrets)?, now)
+}
+
+/// When `payload` was signed with one of `secrets`: what [`verify`] says, but for the time. The difference to now is
+/// how far this machine's clock is off, and how long the event was under way.
+pub fn signed_at(
+    payload: &[u8],
+    header: Option<&str>,
+    secrets: &[SecretString],
+) -> Result<DateTime<Utc>, SignatureError> {
     let header = Header::parse(header.unwrap_or_default())?;
-    // Whole seconds, as the header counts them. Cannot overflow: `t` has at most 12 digits.
-    if (now.timestamp() - header.timestamp).abs() > TOLERANCE_S {
-        return Err(SignatureError::OutsideTolerance);
-    }
     let mut matched = Choice::from(0);
     for secret in secrets.iter().take(MAX_SECRETS) {
         let expected = tag(payload, header.timestamp_text, secret.expose_secret());
@@ -74,7 +80,14 @@ pub fn verify(
             matched |= expected.ct_eq(candidate);
         }
     }
-    if bool::from(matched) { Ok(()) } else { Err(SignatureError::NoMatch) }
+    if bool::from(matched) { Ok(header.timestamp) } else { Err(SignatureError::NoMatch) }
+}
+
+/// `Ok` when a signature of `signed_at` may still be believed at `now`.
+pub fn check_time(signed_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), SignatureError> {
+    // Whole seconds, as the header counts them.
+    let off_s = now.timestamp() - signed_at.timestamp();
+    if off_s.abs() > TOLERANCE_S { Err(SignatureError::OutsideTolerance) } else { Ok(()) }
 }
 
 /// The header that Stripe would send for `payload` at `at`; for tests, fakes and trying things out.
@@ -95,7 +108,7 @@ fn tag(payload: &[u8], timestamp: &str, secret: &str) -> Tag {
 }
 
 struct Header<'a> {
-    timestamp: i64,
+    timestamp: DateTime<Utc>,
     /// As sent: these bytes were signed.
     timestamp_text: &'a str,
     candidates: Vec<Tag>,
@@ -137,9 +150,10 @@ impl<'a> Header<'a> {
     }
 }
 
-fn parse_timestamp(text: &str) -> Option<(i64, &str)> {
+fn parse_timestamp(text: &str) -> Option<(DateTime<Utc>, &str)> {
     let digits = (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    Some((text.parse().ok().filter(|_| digits)?, text))
+    let second = text.parse().ok().filter(|_| digits)?;
+    Some((DateTime::from_timestamp(second, 0)?, text))
 }
 
 /// 64 lower-case hexadecimal digits, as Stripe sends them; anything else can match nothing.

@@ -4,16 +4,20 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use nat_billing::service::{Checkout, StartCheckout, SyncTenant, SyncedTenant};
+use nat_billing::service::{BillingStatus, Checkout, StartCheckout, SubscriptionSummary, SyncTenant, SyncedTenant};
+use nat_core::error::Validation;
 use nat_core::secret::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::error::{Answer, ApiError};
-use crate::extract::{self, Authenticated, Fields, FromObject, Raw, header_once};
+use crate::extract::{self, Authenticated, Fields, FromObject, Query, Raw, header_once};
 use crate::openapi::ErrorBody;
-use crate::v1::instant::millis;
+use crate::v1::instant::{millis, seconds};
+
+/// Names a call, so that repeating it is not a second one.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Refuses with 503 before the body is looked at when there is no payment gateway.
 pub(crate) struct Gateway;
@@ -148,6 +152,89 @@ pub(crate) async fn portal(
     Ok(Json(PortalSessionBody { portal_url }))
 }
 
+/// How the tenant's billing stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BillingStatusBody {
+    /// The plan in force.
+    plan: String,
+    /// The plan ends then; null when it goes on.
+    #[schema(format = DateTime)]
+    plan_ends_at: Option<String>,
+    /// The plan that follows.
+    next_plan: Option<String>,
+    /// Whether `POST /billing/portal` can be used.
+    has_billing_account: bool,
+    /// The subscription that decides, or the last one there was.
+    subscription: Option<SubscriptionBody>,
+}
+
+/// A subscription.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SubscriptionBody {
+    /// Stripe's id.
+    id: String,
+    /// Stripe's word for where it stands, for example `active` or `past_due`.
+    status: String,
+    /// What it pays for.
+    plan: String,
+    /// The end of the running period.
+    #[schema(format = DateTime)]
+    period_end: Option<String>,
+    /// It is going to end then.
+    #[schema(format = DateTime)]
+    cancel_at: Option<String>,
+    /// A payment failed; the plan goes on until then.
+    #[schema(format = DateTime)]
+    grace_until: Option<String>,
+}
+
+impl From<SubscriptionSummary> for SubscriptionBody {
+    fn from(subscription: SubscriptionSummary) -> Self {
+        Self {
+            id: subscription.id,
+            status: subscription.status,
+            plan: subscription.plan_id.to_string(),
+            period_end: subscription.period_end.map(seconds),
+            cancel_at: subscription.cancel_at.map(seconds),
+            grace_until: subscription.grace_until.map(seconds),
+        }
+    }
+}
+
+impl From<BillingStatus> for BillingStatusBody {
+    fn from(status: BillingStatus) -> Self {
+        Self {
+            plan: status.plan_id.to_string(),
+            plan_ends_at: status.plan_ends_at.map(seconds),
+            next_plan: status.next_plan_id.map(|plan| plan.to_string()),
+            has_billing_account: status.has_billing_account,
+            subscription: status.subscription.map(SubscriptionBody::from),
+        }
+    }
+}
+
+/// Shows how billing stands. With the checkout session that the customer comes back from, Stripe is asked first, so that
+/// a payment shows before its webhook has arrived. Scope `usage:read`.
+#[utoipa::path(get, path = "/billing/status", tag = "billing",
+    params(("session_id" = Option<String>, Query, description = "What Stripe put into `success_url` for `{CHECKOUT_SESSION_ID}`.")),
+    responses(
+        (status = 200, description = "Plan and subscription.", body = BillingStatusBody),
+        (status = 403, description = "`FORBIDDEN`: the key lacks the scope.", body = ErrorBody),
+        (status = 404, description = "`NOT_FOUND`: no such session of this tenant.", body = ErrorBody),
+        (status = 422, description = "`VALIDATION_ERROR`: `session_id` given twice.", body = ErrorBody),
+        (status = 503, description = "`BILLING_NOT_CONFIGURED`, `STRIPE_UNAVAILABLE`, `SERVICE_UNAVAILABLE`", body = ErrorBody),
+    ))]
+pub(crate) async fn billing_status(
+    State(app): State<App>,
+    Authenticated(actor): Authenticated,
+    query: Query,
+) -> Answer<Json<BillingStatusBody>> {
+    let mut validation = Validation::default();
+    let session_id = query.text("session_id", &mut validation);
+    validation.finish()?;
+    Ok(Json(app.services.billing.status(&actor, session_id.as_deref()).await?.into()))
+}
+
 /// The event was taken.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReceivedBody {
@@ -249,6 +336,7 @@ impl From<SyncedTenant> for SyncedTenantBody {
 /// Registers a tenant and makes its first key. For the application that owns the tenants.
 #[utoipa::path(post, path = "/billing/sync-tenant", tag = "billing", request_body = SyncTenantBody,
     security(("sync_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A retry with the same key and body within 24 hours gets the same answer, API key included: for a caller whose first answer was lost.")),
     responses(
         (status = 201, description = "Registered; the key is shown once.", body = SyncedTenantBody),
         (status = 401, description = "`INVALID_SYNC_KEY`", body = ErrorBody),
@@ -258,8 +346,11 @@ impl From<SyncedTenant> for SyncedTenantBody {
 pub(crate) async fn sync_tenant(
     State(app): State<App>,
     _: SyncAuthorized,
+    headers: HeaderMap,
     extract::Json(body): extract::Json<SyncTenantBody>,
 ) -> Answer<(StatusCode, Json<SyncedTenantBody>)> {
-    let synced = app.services.billing.sync_tenant(body.into()).await?;
+    let idempotency_key =
+        headers.contains_key(IDEMPOTENCY_KEY).then(|| header_once(&headers, IDEMPOTENCY_KEY).unwrap_or(""));
+    let synced = app.services.billing.sync_tenant(body.into(), idempotency_key).await?;
     Ok((StatusCode::CREATED, Json(synced.into())))
 }

@@ -33,6 +33,7 @@ pub(crate) fn tenant_routes() -> OpenApiRouter<App> {
         .routes(routes!(scan::list_scans))
         .routes(routes!(billing::checkout))
         .routes(routes!(billing::portal))
+        .routes(routes!(billing::billing_status))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))

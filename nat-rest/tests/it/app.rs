@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use axum::routing::get;
 use chrono::DateTime;
-use nat_billing::{Billing, BillingPorts};
+use nat_billing::{Billing, BillingPorts, BillingSettings};
 use nat_core::access::{ApiKeys, ApiKeysPorts};
 use nat_core::db::{SeaStore, testing};
 use nat_core::entropy::{Entropy, SystemEntropy};
@@ -128,20 +128,26 @@ fn compose(store: SeaStore, settings: Settings) -> App {
         clock: clock.clone(),
         entropy: entropy.clone(),
     });
+    let vault = Arc::new(Vault::new([7; 32]));
     let billing = Billing::new(BillingPorts {
         store: shared.clone(),
         keys: keys.clone(),
         plans: plans.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        sync_key: settings.sync_key.then(|| SecretString::from(SYNC_KEY)),
-        webhook_secrets: vec![SecretString::from(HOOK_SECRET)],
+        vault: vault.clone(),
+        gateway: None,
+        settings: BillingSettings {
+            sync_key: settings.sync_key.then(|| SecretString::from(SYNC_KEY)),
+            webhook_secrets: vec![SecretString::from(HOOK_SECRET)],
+            ..BillingSettings::default()
+        },
     });
     let scans = Scans::new(ScansPorts {
         store: store.clone(),
         plans: plans.clone(),
         jobs: Arc::new(store.job_queue()),
-        vault: Arc::new(Vault::new([7; 32])),
+        vault,
         clock: clock.clone(),
         entropy: entropy.clone(),
         engine: EnginePorts {
