@@ -40,7 +40,7 @@ impl RedirectPolicy {
         let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
         let host = url.host().ok_or("must be an absolute http or https URL")?;
         // The parser forgives missing and surplus slashes, and sees a host where others see a path.
-        if !text[url.scheme().len()..].strip_prefix("://").is_some_and(|rest| !rest.starts_with('/')) {
+        if text[url.scheme().len()..].strip_prefix("://").is_none_or(|rest| rest.starts_with('/')) {
             return Err("must be an absolute URL with two slashes before the host");
         }
         let loopback = match &host {

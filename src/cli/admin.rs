@@ -169,7 +169,7 @@ async fn for_tenant(of: Of, work: impl AsyncFnOnce(App, Actor) -> Result<String,
 }
 
 /// Opens the database, does the work, prints what it says.
-async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) -> Result<String, Error>) -> ExitCode {
+pub(super) async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) -> Result<String, Error>) -> ExitCode {
     let config = match settings.check() {
         Ok(config) => config,
         Err(problems) => return super::server::refuse(&problems),
@@ -189,7 +189,7 @@ async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) -> Result<Str
 }
 
 /// The operator acting for a tenant.
-async fn operator(app: &App, tenant: &str) -> Result<Actor, Error> {
+pub(super) async fn operator(app: &App, tenant: &str) -> Result<Actor, Error> {
     let tenant = app.services.store.find_tenant(&TenantId::from(tenant)).await?.ok_or_else(Error::not_found)?;
     let plan_id = tenant.entitlement.at(app.services.clock.now()).plan_id;
     Ok(Actor::system(tenant.id, plan_id))

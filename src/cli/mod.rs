@@ -1,6 +1,7 @@
 //! The command line: arguments in, one call into the library, words and an exit code out.
 
 mod admin;
+mod billing;
 mod demo;
 mod exit;
 mod output;
@@ -46,6 +47,9 @@ enum Command {
     /// List, make, rotate and revoke a tenant's API keys.
     #[command(subcommand)]
     Key(admin::KeyCommand),
+    /// Compare tenants' plans with Stripe, and put right what differs.
+    #[command(subcommand)]
+    Billing(billing::BillingCommand),
     /// Print the plan catalogue as TOML, in the form that NAT_PLANS_FILE takes.
     Plans(Box<Settings>),
     /// Print the OpenAPI document of the REST API.
@@ -77,6 +81,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Worker(args) => server::work(&args),
         Command::Tenant(command) => block_on(admin::tenant(command)),
         Command::Key(command) => block_on(admin::key(command)),
+        Command::Billing(command) => block_on(billing::billing(command)),
         Command::Plans(settings) => server::plans(&settings),
         Command::Openapi => output::print(&nat::rest::openapi()),
         Command::Config(ConfigCommand::Check(settings)) => server::check(&settings),

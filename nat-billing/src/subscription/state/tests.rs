@@ -134,12 +134,12 @@ fn missing_members_keep_what_was_known() {
 
 #[test]
 fn first_invoice_must_be_paid_unless_the_customer_pays_by_invoice() {
-    let open = Some(Invoice { created_at: Some(at(-3600)), paid: false, first: true });
-    let delayed = Subscription { latest_invoice: open.clone(), ..subscription("sub_1") };
+    let open = Invoice { created_at: Some(at(-3600)), paid: false, first: true };
+    let delayed = Subscription { latest_invoice: Some(open.clone()), ..subscription("sub_1") };
     check(&Memory::new("free").fold(std::slice::from_ref(&delayed)), "free", None, &[]);
     let by_invoice = Subscription { pays_by_invoice: true, ..delayed.clone() };
     check(&Memory::new("free").fold(&[by_invoice]), "pro", None, &[]);
-    let renewal = Some(Invoice { first: false, ..open.unwrap() });
+    let renewal = Some(Invoice { first: false, ..open });
     check(&Memory::new("free").fold(&[Subscription { latest_invoice: renewal, ..delayed }]), "pro", None, &[]);
 }
 
