@@ -19,6 +19,8 @@ pub mod store;
 #[cfg(feature = "stripe")]
 mod stripe;
 pub mod subscription;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod webhook;
 
 #[cfg(feature = "stripe")]
