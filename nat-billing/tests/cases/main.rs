@@ -3,6 +3,8 @@
 //! nat-rest, those of the configuration in the root package; `tests/it/cases.rs` counts them all.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod lifecycle;
+mod shop;
 mod signature;
 mod sync;
 mod world;
