@@ -58,7 +58,7 @@ impl State {
     }
 
     /// The customer went through the checkout page.
-    fn pay(&mut self, session_id: &str, card: Card) -> Option<String> {
+    pub(super) fn pay(&mut self, session_id: &str, card: Card) -> Option<String> {
         self.tick();
         let session = self.sessions.get(session_id).filter(|session| session["status"] == "open")?.clone();
         // The page says no; nothing else happens.
@@ -87,7 +87,7 @@ impl State {
         Some(subscription)
     }
 
-    fn settle_delayed(&mut self, session_id: &str, arrived: bool) {
+    pub(super) fn settle_delayed(&mut self, session_id: &str, arrived: bool) {
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         if arrived {
             session["payment_status"] = json!("paid");
@@ -199,6 +199,14 @@ impl State {
         self.refunds.0.push(refund.clone());
         self.emit("charge.refunded", &charge);
         Some(refund)
+    }
+
+    pub(super) fn shift_period_end(&mut self, id: &str, at: i64) {
+        let Some(found) = self.subscriptions.get_mut(id) else { return };
+        for item in found["items"]["data"].as_array_mut().into_iter().flatten() {
+            item["current_period_end"] = json!(at);
+        }
+        self.emit_subscription("updated", id);
     }
 
     fn last_charge(&self, customer: &str) -> Option<String> {
@@ -330,13 +338,7 @@ impl FakeStripe {
 
     /// Moves the end of the running period; for tests over a real clock.
     pub fn shift_period_end(&self, subscription: &str, at: DateTime<Utc>) {
-        let mut state = self.state();
-        if let Some(found) = state.subscriptions.get_mut(subscription) {
-            for item in found["items"]["data"].as_array_mut().into_iter().flatten() {
-                item["current_period_end"] = json!(at.timestamp());
-            }
-        }
-        state.emit_subscription("updated", subscription);
+        self.state().shift_period_end(subscription, at.timestamp());
     }
 
     /// Schedules another price for the end of the period; `None` releases the schedule.

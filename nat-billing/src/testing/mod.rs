@@ -29,7 +29,8 @@
 //! ```
 //!
 //! What it does not do: taxes, coupons, proration amounts, connected accounts, and every object that a subscription of
-//! one price does not need. Time moves only with the clock: [`FakeStripe::tick`] (and every request) does what is due.
+//! one price does not need. Whoever is not written in Rust starts the example `fake-stripe` and drives it over HTTP below
+//! `/_fake/` (see `remote.rs`). Time moves only with the clock: [`FakeStripe::tick`] (and every request) does what is due.
 
 mod api;
 mod control;
@@ -37,6 +38,7 @@ mod deliver;
 mod fault;
 mod form;
 mod lifecycle;
+mod remote;
 mod server;
 mod shape;
 mod state;
@@ -190,14 +192,7 @@ impl FakeStripe {
     /// The `Stripe-Signature` of a payload, signed now with every current secret.
     #[must_use]
     pub fn sign(&self, payload: &[u8]) -> String {
-        let state = self.state();
-        let now = state.clock.now();
-        let mut header = format!("t={}", now.timestamp());
-        for secret in &state.options.webhook_secrets {
-            let signed = crate::webhook::signature::sign(payload, secret, now);
-            header += signed.split_once(',').map_or("", |(time, _)| &signed[time.len()..]);
-        }
-        header
+        self.state().sign(payload)
     }
 
     /// Lets coming requests fail.

@@ -15,6 +15,7 @@ use super::{
     Request,
     fault::FaultKind,
     form::Form,
+    remote::Reply,
     state::{Kept, State},
 };
 
@@ -67,9 +68,17 @@ async fn handle(state: Shared, request: hyper::Request<Incoming>) -> Result<Answ
         Ok(body) => body.to_bytes(),
         Err(_) => return Ok(failure(413, "invalid_request_error", "", "The body is too large.")),
     };
-    let mut form = Form::parse(parts.uri.query().unwrap_or_default());
-    form.0.extend(Form::parse(&String::from_utf8_lossy(&body)).0);
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut form = Form::parse(parts.uri.query().unwrap_or_default());
+    if let Some(path) = parts.uri.path().strip_prefix("/_fake/") {
+        let header = text("stripe-signature");
+        let reply = lock(&state).remote(parts.method.as_str(), path, &form, &body, header.as_deref());
+        return Ok(match reply {
+            Reply::Json(status, body) => respond(status, "application/json", body.to_string().into()),
+            Reply::Text(body) => respond(200, "text/plain", body.into()),
+        });
+    }
+    form.0.extend(Form::parse(&String::from_utf8_lossy(&body)).0);
     let call = Request {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
