@@ -20,11 +20,26 @@ fn refused(code: &str, message: &str) -> (u16, Value) {
 }
 
 fn missing(what: &str, id: &str) -> (u16, Value) {
-    (404, error_body("invalid_request_error", "resource_missing", &format!("No such {what}: '{id}'")))
+    let mut body = error_body("invalid_request_error", "resource_missing", &format!("No such {what}: '{id}'"));
+    body["error"]["param"] = json!("id");
+    (404, body)
+}
+
+/// A parameter that cannot be accepted.
+fn refused_param(code: &str, param: &str, message: &str) -> (u16, Value) {
+    let (status, mut body) = refused(code, message);
+    body["error"]["param"] = json!(param);
+    (status, body)
+}
+
+/// What an object of this list is called in an error.
+fn singular(list: &str) -> String {
+    list.trim_end_matches('s').replace("checkout/session", "checkout.session")
 }
 
 fn required<'f>(form: &'f Form, name: &str) -> Result<&'f str, (u16, Value)> {
-    form.get(name).ok_or_else(|| refused("parameter_missing", &format!("Missing required param: {name}.")))
+    let missing = || refused_param("parameter_missing", name, &format!("Missing required param: {name}."));
+    form.get(name).ok_or_else(missing)
 }
 
 impl State {
@@ -47,6 +62,8 @@ impl State {
             ("POST", ["v1", "refunds"]) => self.post_refund(form),
             ("GET", ["v1", "events"]) => self.list_events(form),
             ("GET", ["v1", "checkout", "sessions"]) => self.list("checkout/sessions", form),
+            ("GET", ["v1", "checkout", "sessions", id, "line_items"]) => self.line_items(id),
+            ("GET", ["v1", "events", id]) => self.event(id),
             ("GET", ["v1", "checkout", "sessions", id]) => self.get("checkout/sessions", id, form),
             ("GET", ["v1", list]) => self.list(list, form),
             ("GET", ["v1", list, id]) => self.get(list, id, form),
@@ -64,7 +81,7 @@ impl State {
 
     fn get(&self, list: &str, id: &str, form: &Form) -> Outcome {
         let table = self.table(list).ok_or_else(|| Self::unrecognized(list))?;
-        let object = table.get(id).ok_or_else(|| missing(list.trim_end_matches('s'), id))?;
+        let object = table.get(id).ok_or_else(|| missing(&singular(list), id))?;
         Ok(self.shown(object, &form.list("expand")))
     }
 
@@ -75,16 +92,20 @@ impl State {
         let wanted = |row: &&Value| {
             let status = match form.get("status") {
                 Some("all") => true,
+                Some("ended") => ended(row),
                 Some(status) => row["status"] == status,
                 None => list != "subscriptions" || !ended(row),
             };
             let same = |name: &str| form.get(name).is_none_or(|text| row[name] == text);
+            let within =
+                |name: &str, member: &Value| form.get(name).is_none_or(|text| member == text || row[name] == text);
             status
                 && row["deleted"] != true
-                && same("customer")
-                && same("email")
-                && same("charge")
-                && same("payment_intent")
+                && ["customer", "email", "charge", "payment_intent", "product"].into_iter().all(same)
+                && within("subscription", &row["parent"]["subscription_details"]["subscription"])
+                && within("price", &row["items"]["data"][0]["price"]["id"])
+                && form.get("active").is_none_or(|text| row["active"] == (text == "true"))
+                && is_in_time(form, row["created"].as_i64().unwrap_or_default())
         };
         self.page(list, table.0.iter().rev().filter(wanted).collect(), form)
     }
@@ -110,14 +131,23 @@ impl State {
         Ok(json!({"object": "list", "url": format!("/v1/{list}"), "has_more": rows.len() > shown.len(), "data": data}))
     }
 
+    fn line_items(&self, id: &str) -> Outcome {
+        let session = self.sessions.get(id).ok_or_else(|| missing("checkout.session", id))?;
+        Ok(session["line_items"].clone())
+    }
+
+    fn event(&self, id: &str) -> Outcome {
+        let event = self.events.iter().find(|event| event.id == id).ok_or_else(|| missing("event", id))?;
+        Ok(serde_json::from_slice(&event.payload).unwrap_or_default())
+    }
+
     fn list_events(&self, form: &Form) -> Outcome {
         let types = form.list("types");
-        let since = form.number("created[gte]").or(form.number("created[gt]").map(|at| at + 1)).unwrap_or(i64::MIN);
         let rows: Vec<Value> = self
             .events
             .iter()
             .rev()
-            .filter(|event| event.created.timestamp() >= since)
+            .filter(|event| is_in_time(form, event.created.timestamp()))
             .filter(|event| types.is_empty() || types.contains(&&*event.kind))
             .filter(|event| form.get("type").is_none_or(|kind| event.kind == kind))
             .filter_map(|event| serde_json::from_slice(&event.payload).ok())
@@ -136,7 +166,8 @@ impl State {
     /// Overwrites plain members and merges the metadata.
     fn post_update(&mut self, list: &str, id: &str, form: &Form) -> Outcome {
         let table: &mut Table = if list == "prices" { &mut self.prices } else { &mut self.customers };
-        let object = table.get_mut(id).ok_or_else(|| missing(list.trim_end_matches('s'), id))?;
+        let live = table.get_mut(id).filter(|object| object["deleted"] != true);
+        let object = live.ok_or_else(|| missing(&singular(list), id))?;
         for name in ["email", "name", "description", "active"].into_iter().filter(|name| form.has(name)) {
             object[name] = match form.get(name) {
                 Some("true") => json!(true),
@@ -187,8 +218,9 @@ impl State {
     }
 
     fn price_for_sale(&self, id: &str) -> Result<Value, (u16, Value)> {
-        let price =
-            self.prices.get(id).ok_or_else(|| refused("resource_missing", &format!("No such price: '{id}'")))?;
+        let price = self.prices.get(id).ok_or_else(|| {
+            refused_param("resource_missing", "line_items[0][price]", &format!("No such price: '{id}'"))
+        })?;
         if price["active"] == false {
             return Err(refused("", &format!("The price specified is inactive: '{id}'.")));
         }
@@ -197,7 +229,11 @@ impl State {
 
     fn live_customer(&self, id: &str) -> Result<(), (u16, Value)> {
         let known = self.customers.get(id).is_some_and(|customer| customer["deleted"] != true);
-        if known { Ok(()) } else { Err(refused("resource_missing", &format!("No such customer: '{id}'"))) }
+        if known {
+            Ok(())
+        } else {
+            Err(refused_param("resource_missing", "customer", &format!("No such customer: '{id}'")))
+        }
     }
 
     fn post_checkout(&mut self, form: &Form) -> Outcome {
@@ -230,6 +266,7 @@ impl State {
                 "quantity": form.number("line_items[0][quantity]").unwrap_or(1), "price": price}]},
         });
         self.sessions.0.push(session.clone());
+        self.quiet_until = 0;
         Ok(self.shown(&session, &form.list("expand")))
     }
 
@@ -281,7 +318,7 @@ impl State {
         }
         let mut members = Map::new();
         if let Some(ends) = form.get("cancel_at_period_end") {
-            members.insert("cancel_at_period_end".to_owned(), json!(ends == "true"));
+            members = self.ends_with_period(id, ends == "true");
         }
         if form.has("cancel_at") {
             members.insert("cancel_at".to_owned(), json!(form.number("cancel_at")));
@@ -332,6 +369,16 @@ impl State {
         self.refund(&charge, form.number("amount"))
             .ok_or_else(|| refused("charge_already_refunded", "The charge has already been refunded."))
     }
+}
+
+/// The filter `created[gte]` and its like.
+fn is_in_time(form: &Form, created: i64) -> bool {
+    let bound = |name: &str| form.number(&format!("created[{name}]"));
+    bound("gte").is_none_or(|at| created >= at)
+        && bound("gt").is_none_or(|at| created > at)
+        && bound("lte").is_none_or(|at| created <= at)
+        && bound("lt").is_none_or(|at| created < at)
+        && form.number("created").is_none_or(|at| created == at)
 }
 
 fn merge(object: &mut Value, form: &Form) {

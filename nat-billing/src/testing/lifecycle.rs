@@ -142,6 +142,9 @@ impl State {
     /// Everything that is due.
     pub(super) fn tick(&mut self) {
         let now = self.now();
+        if now < self.quiet_until {
+            return;
+        }
         let over: Vec<String> = self
             .sessions
             .0
@@ -152,8 +155,13 @@ impl State {
         for id in over {
             self.expire_session(&id);
         }
-        let ids: Vec<String> =
-            self.subscriptions.0.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect();
+        let ids: Vec<String> = self
+            .subscriptions
+            .0
+            .iter()
+            .filter(|row| self.next_due(row) <= now)
+            .filter_map(|row| row["id"].as_str().map(str::to_owned))
+            .collect();
         for id in ids {
             // A clock that jumps by a year makes twelve renewals.
             for _ in 0..500 {
@@ -161,6 +169,25 @@ impl State {
                     break;
                 }
             }
+        }
+        let sessions = self.sessions.0.iter().filter(|session| session["status"] == "open");
+        let sessions = sessions.filter_map(|session| session["expires_at"].as_i64());
+        let subscriptions = self.subscriptions.0.iter().map(|row| self.next_due(row));
+        self.quiet_until = sessions.chain(subscriptions).min().unwrap_or(i64::MAX);
+    }
+
+    /// When the next step of a subscription is due.
+    fn next_due(&self, row: &Value) -> i64 {
+        let never = i64::MAX;
+        match row["status"].as_str() {
+            Some("incomplete") => row["created"].as_i64().map_or(never, |at| at + INCOMPLETE_FOR),
+            Some("active" | "trialing" | "past_due") => {
+                let retry = row["id"].as_str().and_then(|id| self.private.get(id)?.retries.first().copied());
+                let cancel = row["cancel_at"].as_i64();
+                let renewal = row["items"]["data"][0]["current_period_end"].as_i64();
+                retry.into_iter().chain(cancel).chain(renewal).min().unwrap_or(never)
+            }
+            _ => never,
         }
     }
 
@@ -227,6 +254,7 @@ impl State {
 
     /// Every item gets the period that begins at `from`.
     pub(super) fn move_periods(&mut self, id: &str, anchor: i64, from: i64) {
+        self.quiet_until = 0;
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         for item in subscription["items"]["data"].as_array_mut().into_iter().flatten() {
             let interval = item["price"]["recurring"]["interval"].as_str().unwrap_or("month").to_owned();

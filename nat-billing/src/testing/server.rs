@@ -94,6 +94,9 @@ async fn handle(state: Shared, request: hyper::Request<Incoming>) -> Result<Answ
         }
     }
     let mut answer = lock(&state).answer(call, text("authorization").as_deref());
+    if let Ok(id) = lock(&state).id("req").parse() {
+        answer.headers_mut().insert("request-id", id);
+    }
     if let Some((what, true)) = fault {
         match what {
             FaultKind::Stall(time) => tokio::time::sleep(time).await,
@@ -170,11 +173,7 @@ impl State {
             self.kept.insert(key.clone(), Kept { request: written, status, body: body.clone() });
         }
         self.requests.push(call);
-        let mut answer = respond(status, "application/json", body.to_string().into());
-        if let Ok(id) = self.id("req").parse() {
-            answer.headers_mut().insert("request-id", id);
-        }
-        answer
+        respond(status, "application/json", body.to_string().into())
     }
 
     /// `Bearer <key>`: what every SDK sends.

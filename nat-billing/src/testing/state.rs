@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) faults: Vec<Fault>,
     /// Members that answers and events lack.
     pub(super) hidden: Vec<String>,
+    /// Nothing is due before this instant; 0 after a change, when that has to be found out anew.
+    pub(super) quiet_until: i64,
     rng: StdRng,
 }
 
@@ -107,6 +109,7 @@ impl State {
             requests: Vec::new(),
             faults: Vec::new(),
             hidden: Vec::new(),
+            quiet_until: 0,
         }
     }
 
@@ -166,9 +169,11 @@ impl State {
         for (name, value) in members {
             subscription[name] = value;
         }
+        self.quiet_until = 0;
     }
 
     pub(super) fn private(&mut self, subscription_id: &str) -> &mut Private {
+        self.quiet_until = 0;
         self.private.entry(subscription_id.to_owned()).or_default()
     }
 
@@ -208,6 +213,10 @@ impl State {
             return;
         }
         let Some(member) = object.get_mut(name) else { return };
+        if shape::INCLUDABLE.contains(&name) {
+            *member = json!({"included": member});
+            return;
+        }
         if let Some(id) = member.as_str() {
             let tables = [&self.customers, &self.products, &self.invoices, &self.subscriptions, &self.charges];
             if let Some(found) = tables.into_iter().find_map(|table| table.get(id)) {
