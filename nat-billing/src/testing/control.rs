@@ -88,7 +88,8 @@ impl State {
     }
 
     pub(super) fn settle_delayed(&mut self, session_id: &str, arrived: bool) {
-        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let unpaid = self.sessions.get_mut(session_id).filter(|session| session["payment_status"] == "unpaid");
+        let Some(session) = unpaid else { return };
         if arrived {
             session["payment_status"] = json!("paid");
         }
@@ -199,30 +200,6 @@ impl State {
         self.refunds.0.push(refund.clone());
         self.emit("charge.refunded", &charge);
         Some(refund)
-    }
-
-    /// The members that say that a subscription ends with its period, or no longer does.
-    pub(super) fn ends_with_period(&self, id: &str, ends: bool) -> Map<String, Value> {
-        let end = self.subscriptions.get(id).map(|found| found["items"]["data"][0]["current_period_end"].clone());
-        let mut members = Map::new();
-        members.insert("cancel_at_period_end".to_owned(), json!(ends));
-        members.insert("cancel_at".to_owned(), if ends { json!(end) } else { Value::Null });
-        members.insert("canceled_at".to_owned(), if ends { json!(self.now()) } else { Value::Null });
-        members
-    }
-
-    pub(super) fn shift_period_end(&mut self, id: &str, at: i64) {
-        let Some(found) = self.subscriptions.get_mut(id) else { return };
-        for item in found["items"]["data"].as_array_mut().into_iter().flatten() {
-            item["current_period_end"] = json!(at);
-        }
-        // Periods end where the anchor says, and so does a subscription that ends with its period.
-        found["billing_cycle_anchor"] = json!(at);
-        if found["cancel_at_period_end"] == true {
-            found["cancel_at"] = json!(at);
-        }
-        self.quiet_until = 0;
-        self.emit_subscription("updated", id);
     }
 
     fn last_charge(&self, customer: &str) -> Option<String> {

@@ -90,10 +90,10 @@ impl Adversary {
     }
 }
 
-/// Every order of `events`; meant for a handful.
+/// Every order of `things`, for example of a handful of events, or of their places.
 #[must_use]
-pub fn permutations(events: &[Event]) -> Vec<Vec<Event>> {
-    let Some((first, rest)) = events.split_first() else { return vec![Vec::new()] };
+pub fn permutations<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
+    let Some((first, rest)) = things.split_first() else { return vec![Vec::new()] };
     let mut all = Vec::new();
     for order in permutations(rest) {
         for place in 0..=order.len() {

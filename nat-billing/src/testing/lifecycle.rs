@@ -12,6 +12,17 @@ const INCOMPLETE_FOR: i64 = 23 * 3600;
 /// When a failed renewal is tried again, after the failure.
 const RETRIES: [i64; 3] = [3 * DAY, 5 * DAY, 7 * DAY];
 
+/// What time does to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It was never paid for.
+    Expire,
+    End,
+    Renew,
+    /// A failed payment is tried again.
+    Retry,
+}
+
 /// A subscription to make.
 #[derive(Clone, Debug, Default)]
 pub struct SubscriptionInit {
@@ -35,10 +46,11 @@ fn utc(second: i64) -> DateTime<Utc> {
 fn period_end(anchor: i64, interval: &str, at: i64) -> i64 {
     match interval {
         "year" => {
-            let years = (1u32..).map_while(|n| utc(anchor).checked_add_months(Months::new(12 * n)));
+            let years = (0u32..).map_while(|n| utc(anchor).checked_add_months(Months::new(12 * n)));
             years.map(|end| end.timestamp()).find(|end| *end > at).unwrap_or(i64::MAX)
         }
         "week" => anchor + ((at - anchor).div_euclid(7 * DAY) + 1) * 7 * DAY,
+        "day" => anchor + ((at - anchor).div_euclid(DAY) + 1) * DAY,
         _ => period_at(Some(utc(anchor)), utc(at)).end.timestamp(),
     }
 }
@@ -97,9 +109,10 @@ impl State {
         let trial = subscription["status"] == "trialing";
         let amount = amount.unwrap_or_else(|| if trial { 0 } else { sum.sum() });
         let invoice = json!({
-            "id": id, "object": "invoice", "customer": subscription["customer"], "created": now, "status": "open",
+            "id": id, "object": "invoice", "customer": subscription["customer"], "created": now,
+            "status": if subscription["status"] == "unpaid" { "draft" } else { "open" },
             "billing_reason": reason, "amount_due": amount, "amount_paid": 0, "amount_remaining": amount, "currency": "usd",
-            "livemode": self.options.livemode, "attempt_count": 1, "metadata": {},
+            "livemode": self.options.livemode, "attempt_count": 0, "next_payment_attempt": null, "metadata": {},
             "collection_method": subscription["collection_method"],
             "hosted_invoice_url": format!("https://invoice.stripe.test/i/{id}"),
             "parent": {"type": "subscription_details", "subscription_details": {"subscription": subscription_id, "metadata": subscription["metadata"]}},
@@ -124,6 +137,8 @@ impl State {
         invoice["status"] = json!("paid");
         invoice["amount_paid"] = json!(amount);
         invoice["amount_remaining"] = json!(0);
+        invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or(0) + 1);
+        invoice["next_payment_attempt"] = Value::Null;
         if amount > 0 {
             invoice["payments"]["data"] = json!([row]);
         }
@@ -145,15 +160,15 @@ impl State {
         if now < self.quiet_until {
             return;
         }
-        let over: Vec<String> = self
-            .sessions
-            .0
-            .iter()
-            .filter(|session| session["status"] == "open" && session["expires_at"].as_i64().is_some_and(|at| at <= now))
-            .filter_map(|session| session["id"].as_str().map(str::to_owned))
+        let open = self.sessions.0.iter().filter(|session| session["status"] == "open");
+        let over: Vec<(String, i64)> = open
+            .filter_map(|session| Some((session["id"].as_str()?.to_owned(), session["expires_at"].as_i64()?)))
+            .filter(|(_, at)| *at <= now)
             .collect();
-        for id in over {
+        for (id, at) in over {
+            self.past = Some(at);
             self.expire_session(&id);
+            self.past = None;
         }
         let ids: Vec<String> = self
             .subscriptions
@@ -178,54 +193,44 @@ impl State {
 
     /// When the next step of a subscription is due.
     fn next_due(&self, row: &Value) -> i64 {
-        let never = i64::MAX;
-        match row["status"].as_str() {
-            Some("incomplete") => row["created"].as_i64().map_or(never, |at| at + INCOMPLETE_FOR),
-            Some("active" | "trialing" | "past_due") => {
+        self.next_step(row).map_or(i64::MAX, |(at, _)| at)
+    }
+
+    /// What happens next to a subscription, and when; the renewal comes before a retry of the same instant.
+    fn next_step(&self, row: &Value) -> Option<(i64, Step)> {
+        match row["status"].as_str()? {
+            "incomplete" => Some((row["created"].as_i64()? + INCOMPLETE_FOR, Step::Expire)),
+            "active" | "trialing" | "past_due" | "unpaid" => {
+                let over = if row["cancel_at_period_end"] == true { Step::End } else { Step::Renew };
                 let retry = row["id"].as_str().and_then(|id| self.private.get(id)?.retries.first().copied());
-                let cancel = row["cancel_at"].as_i64();
-                let renewal = row["items"]["data"][0]["current_period_end"].as_i64();
-                retry.into_iter().chain(cancel).chain(renewal).min().unwrap_or(never)
+                let steps = [
+                    (row["cancel_at"].as_i64(), Step::End),
+                    (row["items"]["data"][0]["current_period_end"].as_i64(), over),
+                    (retry, Step::Retry),
+                ];
+                steps.into_iter().filter_map(|(at, step)| Some((at?, step))).min_by_key(|(at, _)| *at)
             }
-            _ => never,
+            _ => None,
         }
     }
 
-    /// One step in the life of a subscription; false when nothing is due.
+    /// One step in the life of a subscription, at the instant at which it was due: the clock may have jumped over several.
+    /// False when nothing is due.
     fn step(&mut self, id: &str, now: i64) -> bool {
         let Some(subscription) = self.subscriptions.get(id).cloned() else { return false };
-        let due = |name: &str| subscription[name].as_i64().filter(|at| *at <= now);
-        let status = subscription["status"].as_str().unwrap_or_default();
-        if status == "incomplete" {
-            let expires = subscription["created"].as_i64().unwrap_or(now) + INCOMPLETE_FOR;
-            if expires <= now {
-                self.set(id, json!({"status": "incomplete_expired", "ended_at": expires}));
+        let Some((at, step)) = self.next_step(&subscription).filter(|(at, _)| *at <= now) else { return false };
+        self.past = Some(at);
+        match step {
+            Step::Expire => {
+                self.set(id, json!({"status": "incomplete_expired", "ended_at": at}));
                 self.void_latest(id);
                 self.emit_subscription("updated", id);
             }
-            return false;
+            Step::End => self.end(id, at),
+            Step::Renew => self.renew(id, &subscription, at),
+            Step::Retry => self.retry(id),
         }
-        if !["active", "trialing", "past_due"].contains(&status) {
-            return false;
-        }
-        if let Some(at) = due("cancel_at") {
-            self.end(id, at);
-            return false;
-        }
-        let period_end = subscription["items"]["data"][0]["current_period_end"].as_i64().unwrap_or(i64::MAX);
-        let retry = self.private(id).retries.first().copied().filter(|at| *at <= now);
-        if let Some(at) = retry.filter(|at| *at < period_end) {
-            self.retry(id, at);
-            return true;
-        }
-        if period_end > now {
-            return false;
-        }
-        if subscription["cancel_at_period_end"] == true {
-            self.end(id, period_end);
-            return false;
-        }
-        self.renew(id, &subscription, period_end);
+        self.past = None;
         true
     }
 
@@ -236,15 +241,20 @@ impl State {
         }
         let anchor = subscription["billing_cycle_anchor"].as_i64().unwrap_or(from);
         self.move_periods(id, anchor, from);
+        if subscription["status"] == "unpaid" {
+            // Invoices go on, as drafts that nobody collects.
+            self.invoice(id, "subscription_cycle", false, None);
+            return self.emit_subscription("updated", id);
+        }
         let good = self.private(id).card == Card::Good;
-        let was_late = subscription["status"] == "past_due";
         self.set(id, json!({"status": "active"}));
         self.invoice(id, "subscription_cycle", good, None);
         if good {
             self.private(id).retries.clear();
         } else {
             self.set(id, json!({"status": "past_due"}));
-            if !was_late {
+            // Each invoice is tried for itself; the schedule of an older one goes on.
+            if self.private(id).retries.is_empty() {
                 self.private(id).retries = RETRIES.iter().map(|after| from + after).collect();
             }
             self.fail_latest(id);
@@ -264,7 +274,7 @@ impl State {
     }
 
     /// A failed renewal is tried again; after the last time the account's setting decides.
-    fn retry(&mut self, id: &str, _at: i64) {
+    fn retry(&mut self, id: &str) {
         self.private(id).retries.remove(0);
         if self.private(id).card == Card::Good {
             self.private(id).retries.clear();
@@ -284,9 +294,36 @@ impl State {
         self.emit_subscription("updated", id);
     }
 
+    /// The members that say that a subscription ends with its period, or no longer does.
+    pub(super) fn ends_with_period(&self, id: &str, ends: bool) -> Map<String, Value> {
+        let end = self.subscriptions.get(id).map(|found| found["items"]["data"][0]["current_period_end"].clone());
+        let mut members = Map::new();
+        members.insert("cancel_at_period_end".to_owned(), json!(ends));
+        members.insert("cancel_at".to_owned(), if ends { json!(end) } else { Value::Null });
+        members.insert("canceled_at".to_owned(), if ends { json!(self.now()) } else { Value::Null });
+        members
+    }
+
+    pub(super) fn shift_period_end(&mut self, id: &str, at: i64) {
+        let Some(found) = self.subscriptions.get_mut(id) else { return };
+        for item in found["items"]["data"].as_array_mut().into_iter().flatten() {
+            item["current_period_end"] = json!(at);
+        }
+        // Periods end where the anchor says, and so does a subscription that ends with its period.
+        found["billing_cycle_anchor"] = json!(at);
+        if found["cancel_at_period_end"] == true {
+            found["cancel_at"] = json!(at);
+        }
+        self.quiet_until = 0;
+        self.emit_subscription("updated", id);
+    }
+
     /// The subscription ends for good.
     pub(super) fn end(&mut self, id: &str, at: i64) {
-        self.set(id, json!({"status": "canceled", "ended_at": at, "canceled_at": self.now()}));
+        let asked_at = self.subscriptions.get(id).and_then(|found| found["canceled_at"].as_i64());
+        let canceled_at = asked_at.unwrap_or_else(|| self.now());
+        self.private(id).retries.clear();
+        self.set(id, json!({"status": "canceled", "ended_at": at, "canceled_at": canceled_at}));
         self.emit_subscription("deleted", id);
     }
 
@@ -301,9 +338,13 @@ impl State {
     }
 
     pub(super) fn fail_latest(&mut self, id: &str) {
-        if let Some(invoice) = self.latest(id).and_then(|invoice| self.invoices.get(&invoice).cloned()) {
-            self.emit("invoice.payment_failed", &invoice);
-        }
+        let next = self.private(id).retries.first().copied();
+        let Some(invoice_id) = self.latest(id) else { return };
+        let Some(invoice) = self.invoices.get_mut(&invoice_id) else { return };
+        invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or(0) + 1);
+        invoice["next_payment_attempt"] = json!(next);
+        let invoice = invoice.clone();
+        self.emit("invoice.payment_failed", &invoice);
     }
 
     pub(super) fn void_latest(&mut self, id: &str) {

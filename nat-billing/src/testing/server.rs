@@ -22,6 +22,9 @@ use super::{
 /// Stripe takes no larger bodies either.
 const MAX_BODY: usize = 1 << 20;
 
+/// Stripe forgets an idempotency key after a day.
+const KEPT_FOR: i64 = 24 * 3600;
+
 type Shared = Arc<Mutex<State>>;
 type Answer = Response<Full<Bytes>>;
 
@@ -83,7 +86,7 @@ async fn handle(state: Shared, request: hyper::Request<Incoming>) -> Result<Answ
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         form,
-        idempotency_key: text("idempotency-key").filter(|_| parts.method != Method::GET),
+        idempotency_key: text("idempotency-key").filter(|_| parts.method == Method::POST),
         replayed: false,
     };
     let fault = lock(&state).take_fault(&call);
@@ -156,6 +159,8 @@ impl State {
             self.requests.push(call);
             return failure(401, "invalid_request_error", "", "Invalid API Key provided.");
         }
+        let now = self.now();
+        self.kept.retain(|_, kept| now - kept.since < KEPT_FOR);
         let written = format!("{} {} {:?}", call.method, call.path, call.form.0);
         if let Some(kept) = call.idempotency_key.as_ref().and_then(|key| self.kept.get(key)).cloned() {
             call.replayed = true;
@@ -170,7 +175,7 @@ impl State {
         }
         let (status, body) = self.route(&call.method, &call.path, &call.form);
         if let Some(key) = &call.idempotency_key {
-            self.kept.insert(key.clone(), Kept { request: written, status, body: body.clone() });
+            self.kept.insert(key.clone(), Kept { request: written, since: now, status, body: body.clone() });
         }
         self.requests.push(call);
         respond(status, "application/json", body.to_string().into())

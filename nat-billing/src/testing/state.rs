@@ -55,6 +55,7 @@ pub(super) struct Private {
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) request: String,
+    pub(super) since: i64,
     pub(super) status: u16,
     pub(super) body: Value,
 }
@@ -82,6 +83,8 @@ pub(super) struct State {
     pub(super) hidden: Vec<String>,
     /// Nothing is due before this instant; 0 after a change, when that has to be found out anew.
     pub(super) quiet_until: i64,
+    /// The instant of a step that is being caught up on.
+    pub(super) past: Option<i64>,
     rng: StdRng,
 }
 
@@ -110,12 +113,13 @@ impl State {
             faults: Vec::new(),
             hidden: Vec::new(),
             quiet_until: 0,
+            past: None,
         }
     }
 
     /// Unix seconds, as every instant of Stripe's.
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().timestamp()
+        self.past.unwrap_or_else(|| self.clock.now().timestamp())
     }
 
     pub(super) fn id(&mut self, prefix: &str) -> String {

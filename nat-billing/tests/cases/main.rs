@@ -3,7 +3,11 @@
 //! nat-rest, those of the configuration in the root package; `tests/it/cases.rs` counts them all.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod checkout;
+mod delivery;
 mod lifecycle;
+mod order;
+mod quota;
 mod shop;
 mod signature;
 mod sync;
