@@ -3,15 +3,15 @@
 //! [`Settings`] is what came in, as text; [`Settings::check`] turns it into a [`Config`] or into every mistake found.
 //! No mistake quotes a secret.
 
+mod billing;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use chrono::TimeDelta;
 use nat_billing::BillingSettings;
-use nat_billing::price::PriceBook;
 use nat_billing::redirect::RedirectPolicy;
 use nat_core::plan::PlanCatalogue;
 use nat_core::secret::SecretString;
@@ -55,7 +55,7 @@ pub struct Settings {
     pub billing_grace_days: String,
 
     /// What the environment says of prices: STRIPE_PRICE_ID_<PLAN>, whatever the plans are.
-    #[arg(skip = price_variables())]
+    #[arg(skip = billing::price_variables())]
     pub price_variables: Vec<(String, String)>,
 
     /// Another base URL for calls to Stripe; for tests.
@@ -231,138 +231,6 @@ impl Settings {
         if report.errors.is_empty() { Ok(Config { warnings: report.warnings, ..config }) } else { Err(report.errors) }
     }
 
-    fn sync_key(&self, report: &mut Report) -> Option<SecretString> {
-        let key = report.trimmed("NAT_APP_SYNC_KEY", self.app_sync_key.as_ref())?;
-        if key.chars().count() < 32 {
-            report.warn("NAT_APP_SYNC_KEY", "has fewer than 32 characters and is not used: sync-tenant answers 503");
-            return None;
-        }
-        Some(key.into())
-    }
-
-    fn webhook_secrets(&self, report: &mut Report) -> Vec<SecretString> {
-        let Some(text) = report.trimmed("STRIPE_WEBHOOK_SECRET", self.stripe_webhook_secret.as_ref()) else {
-            return Vec::new();
-        };
-        let mut secrets = Vec::new();
-        for secret in text.split(',').map(str::trim).filter(|secret| !secret.is_empty()) {
-            if secret.starts_with("whsec_") {
-                secrets.push(secret.to_owned().into());
-            } else {
-                let hint = "must begin with whsec_: copy it from the webhook endpoint's page, not from API keys";
-                report.error("STRIPE_WEBHOOK_SECRET", hint);
-            }
-        }
-        secrets
-    }
-
-    fn billing(&self, plans: &PlanCatalogue, report: &mut Report) -> BillingSettings {
-        BillingSettings {
-            prices: self.prices(plans, report),
-            redirects: self.redirects(report),
-            grace: self.grace(report),
-            sync_key: self.sync_key(report),
-            webhook_secrets: self.webhook_secrets(report),
-        }
-    }
-
-    /// Flags first: what is given for one start goes before what the environment always says.
-    fn prices(&self, plans: &PlanCatalogue, report: &mut Report) -> PriceBook {
-        let mut book = PriceBook::default();
-        let flags = self.stripe_price_ids.iter().filter(|text| !text.is_empty()).map(|text| {
-            text.split_once('=')
-                .map_or((text.clone(), String::new()), |(plan, prices)| (plan.to_owned(), prices.to_owned()))
-        });
-        let variables = self.price_variables.iter().map(|(name, prices)| {
-            // A variable cannot hold a hyphen and is usually written in capitals.
-            let spelt = |plan: &str| plan.to_uppercase().replace('-', "_");
-            let plan = plans.plans().iter().find(|plan| spelt(plan.id.as_str()) == *name);
-            (plan.map_or_else(|| name.to_lowercase(), |plan| plan.id.to_string()), prices.clone())
-        });
-        for (plan, prices) in flags.chain(variables) {
-            let prices: Vec<&str> = prices.split(',').map(str::trim).filter(|price| !price.is_empty()).collect();
-            match plans.find(&plan.as_str().into()) {
-                None => report.error(PRICES, format!("there is no plan '{plan}'")),
-                Some(found) if plans.is_free(&found.id) => {
-                    report.error(PRICES, format!("the plan '{plan}' is not sold"))
-                }
-                Some(_) if prices.iter().any(|price| !price.starts_with("price_")) => {
-                    report.error(PRICES, format!("the prices of plan '{plan}' must be ids of Stripe prices (price_…)"));
-                }
-                Some(found) => {
-                    if let Err(price) = book.insert(&found.id, &prices) {
-                        report.error(PRICES, format!("{price} is a price of two plans"));
-                    }
-                }
-            }
-        }
-        book
-    }
-
-    fn redirects(&self, report: &mut Report) -> RedirectPolicy {
-        let Some(text) = report.trimmed("NAT_REDIRECT_HOSTS", self.redirect_hosts.as_ref()) else {
-            return RedirectPolicy::AnyHttps;
-        };
-        let mut hosts = Vec::new();
-        for host in text.split(',').map(str::trim).filter(|host| !host.is_empty()) {
-            let parsed = url::Url::parse(&format!("https://{host}/"));
-            let plain = parsed.is_ok_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
-            if plain && !host.contains(['/', '@', '*']) {
-                hosts.push(host.to_lowercase());
-            } else {
-                report.error("NAT_REDIRECT_HOSTS", format!("'{host}' is no host such as app.example.com"));
-            }
-        }
-        RedirectPolicy::Hosts(hosts)
-    }
-
-    fn grace(&self, report: &mut Report) -> TimeDelta {
-        match self.billing_grace_days.trim().parse() {
-            Ok(days @ 0..=90) => TimeDelta::days(days),
-            _ => {
-                report.error("NAT_BILLING_GRACE_DAYS", "must be a number from 0 to 90");
-                nat_billing::service::DEFAULT_GRACE
-            }
-        }
-    }
-
-    fn stripe_secret_key(&self, report: &mut Report) -> Option<SecretString> {
-        let key = report.trimmed("STRIPE_SECRET_KEY", self.stripe_secret_key.as_ref())?;
-        if !(key.starts_with("sk_") || key.starts_with("rk_")) || key.chars().any(|c| !c.is_ascii_graphic()) {
-            report.error("STRIPE_SECRET_KEY", "must begin with sk_ or rk_: copy it from the page of API keys");
-            return None;
-        }
-        Some(key.into())
-    }
-
-    fn stripe_api_base(&self, report: &mut Report) -> Option<String> {
-        let base = report.trimmed("STRIPE_API_BASE", self.stripe_api_base.as_ref())?;
-        match url::Url::parse(&base) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
-                report.warn("STRIPE_API_BASE", "is set: calls do not go to Stripe");
-                Some(base)
-            }
-            _ => {
-                report.error("STRIPE_API_BASE", "must be an http or https URL without a path");
-                None
-            }
-        }
-    }
-
-    /// Payments need three things; one of them alone does less than somebody may think.
-    fn warn_of_half_a_configuration(&self, config: &Config, report: &mut Report) {
-        let (key, hook) = (config.stripe_secret_key.is_some(), !config.billing.webhook_secrets.is_empty());
-        if key && !hook {
-            report.warn("STRIPE_WEBHOOK_SECRET", "is unset: plans follow Stripe only by the hourly sweep");
-        }
-        if hook && !key {
-            report.warn("STRIPE_SECRET_KEY", "is unset: webhooks are taken, but no plan follows them");
-        }
-        if key && config.billing.prices == PriceBook::default() {
-            report.warn(PRICES, "is unset for every plan: nothing can be bought");
-        }
-    }
-
     /// Part of the published table, but silent acceptance would promise what is not there.
     fn warn_of_what_is_not_used_yet(&self, report: &mut Report) {
         for (variable, value, instead) in [
@@ -449,20 +317,6 @@ impl Settings {
     }
 }
 
-/// Stands for all of `STRIPE_PRICE_ID_PRO`, `STRIPE_PRICE_ID_TEAM`, …
-const PRICES: &str = "STRIPE_PRICE_ID_<PLAN>";
-
-/// `STRIPE_PRICE_ID_<PLAN>` of the environment: plan in the variable's spelling, and prices. The plans are data, so clap
-/// cannot know the names of the variables.
-fn price_variables() -> Vec<(String, String)> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let ours = std::env::vars_os().filter_map(text);
-    let prices = ours.filter_map(|(name, value)| Some((name.strip_prefix("STRIPE_PRICE_ID_")?.to_owned(), value)));
-    prices.filter(|(_, value)| !value.trim().is_empty()).collect()
-}
-
 /// A warning for each of these variables that looks like ours and is none: most likely misspelt.
 pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<Problem> {
     use clap::Args;
@@ -536,79 +390,4 @@ fn redact_password(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings() -> Settings {
-        Settings {
-            database_url: "sqlite::memory:".into(),
-            listen: "127.0.0.1:0".into(),
-            mode: "self-hosted".into(),
-            workers: "2".into(),
-            log: "info".into(),
-            log_format: "text".into(),
-            billing_grace_days: "14".into(),
-            ..Settings::default()
-        }
-    }
-
-    #[test]
-    fn check_names_every_mistake_at_once_and_no_secret() {
-        let wrong = Settings {
-            database_url: "mysql://root:hunter2@h/db".into(),
-            listen: "8080".into(),
-            stripe_webhook_secret: Some("sk_live_hunter2".into()),
-            seal_key: Some("hunter2".into()),
-            mode: "cloud".into(),
-            target_deny: Some("10.0.0.0/8, ten".into()),
-            plans_file: Some("/nonexistent/plans.toml".into()),
-            workers: "0".into(),
-            log_format: "xml".into(),
-            ..settings()
-        };
-        let problems = wrong.check().err().expect("nine mistakes");
-        let variables: Vec<&str> = problems.iter().map(|problem| &*problem.variable).collect();
-        let expected = [
-            "DATABASE_URL",
-            "NAT_LISTEN",
-            "STRIPE_WEBHOOK_SECRET",
-            "NAT_SEAL_KEY",
-            "NAT_MODE",
-            "NAT_TARGET_DENY",
-            "NAT_PLANS_FILE",
-            "NAT_WORKERS",
-            "NAT_LOG_FORMAT",
-        ];
-        assert_eq!(variables, expected);
-        assert!(!format!("{problems:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn check_short_sync_key_warns_and_is_not_used() {
-        let config =
-            Settings { app_sync_key: Some("short\n".into()), ..settings() }.check().unwrap_or_else(|_| panic!());
-        assert!(config.billing.sync_key.is_none());
-        assert_eq!(config.warnings.len(), 2, "white space and length: {:?}", config.warnings);
-    }
-
-    #[test]
-    fn check_postgres_needs_a_seal_key() {
-        let problems =
-            Settings { database_url: "postgres://h/db".into(), ..settings() }.check().err().unwrap_or_default();
-        assert_eq!(problems.iter().map(|p| &*p.variable).collect::<Vec<_>>(), ["NAT_SEAL_KEY"]);
-    }
-
-    #[test]
-    fn unknown_variables_are_those_that_are_misspelt() {
-        let names = ["NAT_LISTN", "NAT_LISTEN", "PATH", "NAT_TOKEN", "NAT_TEST_POSTGRES"].map(str::to_owned);
-        let found = unknown_variables(names);
-        assert_eq!(found.iter().map(|p| &*p.variable).collect::<Vec<_>>(), ["NAT_LISTN"]);
-    }
-
-    #[test]
-    fn describe_shows_no_password() {
-        assert_eq!(redact_password("postgres://u:p@w@h:5432/d"), "postgres://u:[redacted]@h:5432/d");
-        assert_eq!(redact_password("postgres://u@h/d"), "postgres://u@h/d");
-        assert_eq!(redact_password("sqlite://nat.db"), "sqlite://nat.db");
-    }
-}
+mod tests;

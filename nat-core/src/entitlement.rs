@@ -73,6 +73,15 @@ impl Entitlement {
         Standing { plan_id: settled.plan_id, period }
     }
 
+    /// The plan in force at `at`.
+    #[must_use]
+    pub fn plan_at(&self, at: DateTime<Utc>) -> &PlanId {
+        match &self.ending {
+            Some(ending) if ending.at <= at => &ending.plan_id,
+            _ => &self.plan_id,
+        }
+    }
+
     /// The same entitlement, with an ending that has come by `now` written down as past.
     #[must_use]
     pub fn settled(&self, now: DateTime<Utc>) -> Self {

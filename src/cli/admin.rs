@@ -191,7 +191,7 @@ pub(super) async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) ->
 /// The operator acting for a tenant.
 pub(super) async fn operator(app: &App, tenant: &str) -> Result<Actor, Error> {
     let tenant = app.services.store.find_tenant(&TenantId::from(tenant)).await?.ok_or_else(Error::not_found)?;
-    let plan_id = tenant.entitlement.at(app.services.clock.now()).plan_id;
+    let plan_id = tenant.entitlement.plan_at(app.services.clock.now()).clone();
     Ok(Actor::system(tenant.id, plan_id))
 }
 

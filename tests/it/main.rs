@@ -1,5 +1,7 @@
 //! Tests of the whole: the layout of the house, the binary, servers under load and under the knife.
 
+mod billing;
+mod cases;
 mod cli;
 mod docs;
 mod hostile;

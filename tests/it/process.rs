@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nat::core::time::SystemClock;
 use nat::scan::transport::{Limits, Request, Transport};
@@ -38,6 +38,7 @@ pub(crate) fn plans(dir: &Path, scans: u32) -> PathBuf {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -54,9 +55,23 @@ impl Server {
             .map_while(Result::ok)
             .inspect(|line| seen.push_str(line))
             .find_map(|line| line.split_once("listening address=").and_then(|(_, text)| text.trim().parse().ok()));
+        let address = address.unwrap_or_else(|| panic!("the server did not start: {seen}"));
         // Whatever else it says must not fill the pipe.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, address: address.unwrap_or_else(|| panic!("the server did not start: {seen}")) }
+        let log = Arc::new(Mutex::new(seen));
+        let said = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = said.lock().expect("no panic");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self { child, address, log }
+    }
+
+    /// What it said so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no panic").clone()
     }
 
     /// `kill -9`.
@@ -96,6 +111,15 @@ impl Client {
         assert_eq!(status, 201, "{made}");
         self.key = made["api_key"].as_str().map(str::to_owned);
         self
+    }
+
+    /// Registers a tenant on the free plan, with its whole answer.
+    pub(crate) async fn register_free(mut self, tenant: &str) -> (Self, Value) {
+        let body = json!({"tenant_id": tenant, "email": "t@example.test"});
+        let (status, made) = self.call("POST", "/billing/sync-tenant", Some(&body)).await;
+        assert_eq!(status, 201, "{made}");
+        self.key = made["api_key"].as_str().map(str::to_owned);
+        (self, made)
     }
 
     /// The same tenant on another server.

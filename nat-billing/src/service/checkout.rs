@@ -67,11 +67,11 @@ impl Billing {
         let account = self.account(&tenant).await?;
         let running = account.state.subscription.as_ref().filter(|subscription| subscription.grants);
         let position = |plan: &PlanId| self.ports.plans.plans().iter().position(|other| other.id == *plan);
-        let in_force = tenant.entitlement.at(self.ports.clock.now()).plan_id;
+        let in_force = tenant.entitlement.plan_at(self.ports.clock.now());
         let highest = running
             .map(|subscription| &subscription.plan_id)
             .into_iter()
-            .chain([&in_force])
+            .chain([in_force])
             .max_by_key(|plan| position(plan));
         if let Some(highest) = highest.filter(|highest| position(&order.plan_id) <= position(highest)) {
             return Err(already_active(highest));

@@ -18,7 +18,7 @@ impl Billing {
 
     /// An account without a customer. What the tenant has by now is what it goes back to without a subscription.
     fn new_account(&self, tenant: &Tenant) -> BillingAccount {
-        let plan_id = tenant.entitlement.at(self.ports.clock.now()).plan_id;
+        let plan_id = tenant.entitlement.plan_at(self.ports.clock.now()).clone();
         let base_plan_id = Some(plan_id).filter(|plan| !self.ports.plans.is_free(plan));
         let state = AccountState { base_plan_id, ..AccountState::default() };
         BillingAccount { tenant_id: tenant.id.clone(), customer_id: None, state }

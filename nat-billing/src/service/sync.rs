@@ -129,7 +129,7 @@ impl Billing {
         let differs = [
             ("email", wanted.email != tenant.email),
             ("name", wanted.name.is_some() && wanted.name != tenant.name),
-            ("plan", wanted.entitlement.plan_id != tenant.entitlement.at(now).plan_id),
+            ("plan", wanted.entitlement.plan_id != *tenant.entitlement.plan_at(now)),
             ("stripe_customer_id", {
                 wanted.stripe_customer_id.is_some() && wanted.stripe_customer_id != tenant.stripe_customer_id
             }),

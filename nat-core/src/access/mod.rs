@@ -18,8 +18,9 @@ use self::{
     text::{Presented, SecretHash},
 };
 use crate::{
-    Actor, Error, ErrorCode, KeyId, PlanId, Result, Scope, Scopes, TenantId,
+    Actor, Error, ErrorCode, KeyId, Result, Scope, Scopes, TenantId,
     audit::AuditEntry,
+    entitlement::Entitlement,
     entropy::Entropy,
     error::Validation,
     plan::PlanCatalogue,
@@ -110,7 +111,7 @@ struct Inner {
 /// A key that was found good.
 struct CachedKey {
     stored: StoredKey,
-    plan_id: PlanId,
+    entitlement: Entitlement,
     read_at: DateTime<Utc>,
     epoch: u64,
 }
@@ -152,7 +153,7 @@ impl ApiKeys {
             && judge(Some(&cached.stored), &presented, now).is_ok()
         {
             notes.used(&presented.id, cached.stored.key.last_used_at, now);
-            return Ok(cached.actor());
+            return Ok(self.actor(&cached, now));
         }
         let found = ports.store.find_key_for_auth(&presented.id).await.map_err(unavailable)?;
         let verdict = judge(found.as_ref().map(|(stored, _)| stored), &presented, now);
@@ -162,11 +163,9 @@ impl ApiKeys {
             return Err(Error::invalid_api_key());
         }
         notes.used(&presented.id, stored.key.last_used_at, now);
-        // A plan that the catalogue lost counts as the free one.
-        let plan_id = ports.plans.get(&tenant.entitlement.at(now).plan_id).id.clone();
-        let good = Arc::new(CachedKey { stored, plan_id, read_at: now, epoch });
+        let good = Arc::new(CachedKey { stored, entitlement: tenant.entitlement, read_at: now, epoch });
         cache.insert(presented.id, Arc::clone(&good)).await;
-        Ok(good.actor())
+        Ok(self.actor(&good, now))
     }
 
     /// The tenant's keys, oldest first. Scope `keys:read`.
@@ -280,6 +279,19 @@ impl ApiKeys {
         Ok(())
     }
 
+    /// Who shows the key at `now`. A plan that has ended by then is not in force, however fresh the answer is.
+    fn actor(&self, cached: &CachedKey, now: DateTime<Utc>) -> Actor {
+        // A plan that the catalogue lost counts as the free one.
+        let plan = self.ports().plans.get(cached.entitlement.plan_at(now));
+        Actor {
+            tenant_id: cached.stored.tenant_id.clone(),
+            key_id: Some(cached.stored.key.id.clone()),
+            scopes: cached.stored.key.scopes.clone(),
+            plan_id: plan.id.clone(),
+            request_id: None,
+        }
+    }
+
     fn ports(&self) -> &ApiKeysPorts {
         &self.inner.ports
     }
@@ -329,18 +341,6 @@ impl ApiKeys {
     /// Called after a commit that killed a key and before the answer: nothing read before it is believed again.
     fn forget(&self) {
         self.inner.epoch.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-impl CachedKey {
-    fn actor(&self) -> Actor {
-        Actor {
-            tenant_id: self.stored.tenant_id.clone(),
-            key_id: Some(self.stored.key.id.clone()),
-            scopes: self.stored.key.scopes.clone(),
-            plan_id: self.plan_id.clone(),
-            request_id: None,
-        }
     }
 }
 

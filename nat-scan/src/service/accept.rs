@@ -35,7 +35,7 @@ impl Scans {
         let mut tx = ports.store.begin_sea().await?;
         // The key was good a moment ago; without its tenant it is not.
         let tenant = tx.lock_tenant(&actor.tenant_id).await?.ok_or_else(Error::invalid_api_key)?;
-        let plan = ports.plans.get(&tenant.entitlement.at(now).plan_id);
+        let plan = ports.plans.get(tenant.entitlement.plan_at(now));
         if let Some(limit) = plan.concurrent_scans {
             let alive = scan::count_alive(&tx, &tenant.id).await?;
             if alive >= u64::from(limit) {
