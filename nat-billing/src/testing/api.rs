@@ -107,10 +107,11 @@ impl State {
                 && form.get("active").is_none_or(|text| row["active"] == (text == "true"))
                 && is_in_time(form, row["created"].as_i64().unwrap_or_default())
         };
-        self.page(list, table.0.iter().rev().filter(wanted).collect(), form)
+        let expand: Vec<&str> = form.list("expand").into_iter().filter_map(|path| path.strip_prefix("data.")).collect();
+        Self::page(list, table.0.iter().rev().filter(wanted).collect(), form, |row| self.shown(row, &expand))
     }
 
-    fn page(&self, list: &str, rows: Vec<&Value>, form: &Form) -> Outcome {
+    fn page(list: &str, rows: Vec<&Value>, form: &Form, show: impl Fn(&Value) -> Value) -> Outcome {
         let limit = form.number("limit").unwrap_or(10);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(refused("", "This value must be between 1 and 100."));
@@ -126,8 +127,7 @@ impl State {
         // Backwards a page is the rows next to where it begins.
         let backwards = form.get("ending_before").is_some();
         let shown = if backwards { &rows[rows.len().saturating_sub(limit)..] } else { &rows[..rows.len().min(limit)] };
-        let expand: Vec<&str> = form.list("expand").into_iter().filter_map(|path| path.strip_prefix("data.")).collect();
-        let data: Vec<Value> = shown.iter().map(|row| self.shown(row, &expand)).collect();
+        let data: Vec<Value> = shown.iter().map(|row| show(row)).collect();
         Ok(json!({"object": "list", "url": format!("/v1/{list}"), "has_more": rows.len() > shown.len(), "data": data}))
     }
 
@@ -152,7 +152,8 @@ impl State {
             .filter(|event| form.get("type").is_none_or(|kind| event.kind == kind))
             .filter_map(|event| serde_json::from_slice(&event.payload).ok())
             .collect();
-        self.page("events", rows.iter().collect(), form)
+        // An event keeps the shape in which it was sent.
+        Self::page("events", rows.iter().collect(), form, Value::clone)
     }
 
     fn post_customer(&mut self, form: &Form) -> Outcome {

@@ -88,7 +88,10 @@ impl State {
     }
 
     pub(super) fn settle_delayed(&mut self, session_id: &str, arrived: bool) {
-        let unpaid = self.sessions.get_mut(session_id).filter(|session| session["payment_status"] == "unpaid");
+        let unpaid = self
+            .sessions
+            .get_mut(session_id)
+            .filter(|session| session["status"] == "complete" && session["payment_status"] == "unpaid");
         let Some(session) = unpaid else { return };
         if arrived {
             session["payment_status"] = json!("paid");
@@ -147,18 +150,7 @@ impl FakeStripe {
 
     /// A pending change of price was paid after all, or ran out of time.
     pub fn settle_pending(&self, subscription: &str, paid: bool) {
-        let mut state = self.state();
-        let Some(price) = state.private(subscription).pending_price.take() else { return };
-        state.set(subscription, json!({"pending_update": null}));
-        if paid {
-            state.swap_price(subscription, &price);
-            state.settle_latest(subscription);
-            state.emit_subscription("pending_update_applied", subscription);
-            state.emit_subscription("updated", subscription);
-        } else {
-            state.void_latest(subscription);
-            state.emit_subscription("pending_update_expired", subscription);
-        }
+        self.state().settle_pending(subscription, paid);
     }
 
     /// How the coming payments of a subscription go.
@@ -182,6 +174,20 @@ impl State {
         self.invoice(id, "subscription_update", false, Some(1_000));
         self.fail_latest(id);
         self.emit_subscription("updated", id);
+    }
+
+    pub(super) fn settle_pending(&mut self, id: &str, paid: bool) {
+        let Some(price) = self.private(id).pending_price.take() else { return };
+        self.set(id, json!({"pending_update": null}));
+        if paid {
+            self.swap_price(id, &price);
+            self.settle_latest(id);
+            self.emit_subscription("pending_update_applied", id);
+            self.emit_subscription("updated", id);
+        } else {
+            self.void_latest(id);
+            self.emit_subscription("pending_update_expired", id);
+        }
     }
 
     pub(super) fn refund(&mut self, charge_id: &str, amount: Option<i64>) -> Option<Value> {
@@ -367,9 +373,15 @@ impl FakeStripe {
             Some(true) => "won",
             Some(false) => "lost",
         };
-        let dispute = json!({"id": state.id("dp"), "object": "dispute", "charge": charge, "status": status,
-            "created": state.now(), "reason": "fraudulent"});
-        state.disputes.0.push(dispute.clone());
+        let open = state.disputes.0.iter().position(|row| row["charge"] == charge && row["status"] == "needs_response");
+        let place = open.unwrap_or(state.disputes.0.len());
+        if open.is_none() {
+            let dispute = json!({"id": state.id("dp"), "object": "dispute", "charge": charge, "created": state.now(),
+                "payment_intent": charge.replacen("ch_", "pi_", 1), "reason": "fraudulent"});
+            state.disputes.0.push(dispute);
+        }
+        state.disputes.0[place]["status"] = json!(status);
+        let dispute = state.disputes.0[place].clone();
         state.emit(if closed.is_some() { "charge.dispute.closed" } else { "charge.dispute.created" }, &dispute);
     }
 

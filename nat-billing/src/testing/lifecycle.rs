@@ -21,6 +21,8 @@ enum Step {
     Renew,
     /// A failed payment is tried again.
     Retry,
+    /// A change of price was not paid in time.
+    DropPending,
 }
 
 /// A subscription to make.
@@ -206,6 +208,7 @@ impl State {
                 let steps = [
                     (row["cancel_at"].as_i64(), Step::End),
                     (row["items"]["data"][0]["current_period_end"].as_i64(), over),
+                    (row["pending_update"]["expires_at"].as_i64(), Step::DropPending),
                     (retry, Step::Retry),
                 ];
                 steps.into_iter().filter_map(|(at, step)| Some((at?, step))).min_by_key(|(at, _)| *at)
@@ -229,6 +232,10 @@ impl State {
             Step::End => self.end(id, at),
             Step::Renew => self.renew(id, &subscription, at),
             Step::Retry => self.retry(id),
+            Step::DropPending => {
+                self.settle_pending(id, false);
+                self.set(id, json!({"pending_update": null}));
+            }
         }
         self.past = None;
         true
