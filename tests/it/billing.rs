@@ -192,8 +192,6 @@ async fn assert_no_secret(flow: &Flow, client: &Client, key: &str, database: &te
         client.with_key(STRIPE_KEY).call("GET", "/usage", None).await.1,
         client.call("GET", &format!("/scan/{}", &key[7..17]), None).await.1,
     ];
-    let wrong = flow.stripe.events();
-    assert!(wrong.is_empty());
     let (log, metrics) = (flow.server.log(), scrape(&flow.metrics).await);
     assert!(log.len() > 10_000 && log.contains("stripe webhook"), "the log says something");
     assert!(

@@ -32,6 +32,13 @@ pub struct Drift {
     pub cause: DriftCause,
 }
 
+/// An account that is not what Stripe says.
+struct Stale {
+    drift: Drift,
+    /// The tenant has another plan, end or period than it should.
+    differs: bool,
+}
+
 /// Why a tenant does not have what Stripe says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriftCause {
@@ -59,6 +66,11 @@ impl Billing {
     /// Every tenant whose plan differs from Stripe's state, and why. Reads only. 503 `BILLING_NOT_CONFIGURED`,
     /// `STRIPE_UNAVAILABLE`. For the operator: it takes no actor and sees all tenants.
     pub async fn drift(&self) -> Result<Vec<Drift>> {
+        Ok(self.stale().await?.into_iter().filter(|stale| stale.differs).map(|stale| stale.drift).collect())
+    }
+
+    /// Every account that does not say what Stripe says, whether it makes a difference to the tenant or not.
+    async fn stale(&self) -> Result<Vec<Stale>> {
         let mut live = self.live_subscriptions().await?;
         let mut found = Vec::new();
         let mut after: Option<TenantId> = None;
@@ -76,14 +88,15 @@ impl Billing {
         }
     }
 
-    /// Asks for every drifted customer to be looked at; who they are. `run_due` or the next look of a worker does it.
+    /// Asks for every customer to be looked at that is not what Stripe says, if only in what we remember; which tenants
+    /// had drifted. `run_due` or the next look of a worker does it.
     pub async fn repair(&self) -> Result<Vec<Drift>> {
-        let drifts = self.drift().await?;
-        let customers: BTreeSet<&str> = drifts.iter().map(|drift| &*drift.customer_id).collect();
+        let stale = self.stale().await?;
+        let customers: BTreeSet<&str> = stale.iter().map(|stale| &*stale.drift.customer_id).collect();
         for customer_id in customers {
             self.want(customer_id).await?;
         }
-        Ok(drifts)
+        Ok(stale.into_iter().filter(|stale| stale.differs).map(|stale| stale.drift).collect())
     }
 
     /// Asks for one tenant to be looked at, and waits for it. False for a tenant without a customer.
@@ -151,7 +164,7 @@ impl Billing {
         account: &BillingAccount,
         customer_id: String,
         subscriptions: Vec<Subscription>,
-    ) -> Result<Option<Drift>> {
+    ) -> Result<Option<Stale>> {
         let now = self.ports.clock.now();
         let Some(tenant) = self.ports.store.find_tenant(&account.tenant_id).await? else { return Ok(None) };
         let plans = self.plan_map(&subscriptions).await?;
@@ -166,18 +179,19 @@ impl Billing {
         let folded = self.folded(account, &Seen { customer, subscriptions }, &plans);
         let ours = tenant.entitlement.settled(now);
         let theirs = ours.granted(&folded.grant, now);
-        let same_plan = ours == theirs;
+        let differs = ours != theirs || !folded.surplus.is_empty();
         // A subscription that gives nothing may move on as it likes.
         let same_memory = known.filter(|seen| seen.grants) == folded.subscription.as_ref().filter(|seen| seen.grants);
-        if same_plan && same_memory && folded.surplus.is_empty() {
+        if !differs && same_memory {
             return Ok(None);
         }
-        Ok(Some(Drift {
+        let drift = Drift {
             tenant_id: account.tenant_id.clone(),
             customer_id,
             ours: ours.plan_id,
             theirs: theirs.plan_id,
             cause,
-        }))
+        };
+        Ok(Some(Stale { drift, differs }))
     }
 }
