@@ -217,6 +217,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(ids.len(), 22, "operations of the contract");
+        assert_eq!(ids.len(), 23, "operations of the contract");
     }
 }

@@ -98,11 +98,7 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
             }
         }
     };
-    let billing = async {
-        if part == Part::All {
-            app.services.billing.work(stop.clone()).await;
-        }
-    };
+    let billing = app.services.billing.work(stop.clone());
     let worker = async {
         let scans = app.services.scans.clone();
         let handler: JobHandler = Arc::new(move |id| {

@@ -15,6 +15,24 @@ This page is made from the registry in `nat-core/src/error.rs` (`UPDATE_DOCS=1 c
 ";
 
 #[test]
+fn alarms_and_settings_are_documented() {
+    let page = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+        std::fs::read_to_string(path).expect("readable")
+    };
+    let billing = page("billing.md");
+    for alarm in nat::billing::account::Alarm::ALL {
+        let row = format!("| `{}` | {} |", alarm.as_str(), alarm.explanation());
+        assert!(billing.contains(&row), "docs/billing.md lacks the row: {row}");
+    }
+    let operating = page("operating.md");
+    let settings = <nat::config::Settings as clap::Args>::augment_args(clap::Command::new("nat"));
+    for variable in settings.get_arguments().filter_map(|argument| argument.get_env()?.to_str()) {
+        assert!(operating.contains(&format!("`{variable}`")), "docs/operating.md does not tell of {variable}");
+    }
+}
+
+#[test]
 fn errors_page_is_the_registry() {
     let mut page = INTRODUCTION.to_owned();
     for code in ErrorCode::ALL {

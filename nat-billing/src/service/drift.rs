@@ -109,16 +109,17 @@ impl Billing {
     }
 
     /// The hourly sweep, once in the whole cluster: repairs, and forgets what is too old to matter. The composition
-    /// calls it as often as it likes. How many tenants had drifted; `None` when it was not due.
+    /// calls it as often as it likes. How many tenants had drifted; `None` when it was not due, or there is no
+    /// gateway.
     pub async fn sweep(&self) -> Result<Option<usize>> {
-        let now = self.ports.clock.now();
-        if !self.ports.store.take_turn("sweep", now, SWEEP_EVERY_S).await? {
-            return Ok(None);
+        let (store, now) = (&self.ports.store, self.ports.clock.now());
+        if store.take_turn("tidy", now, SWEEP_EVERY_S).await? {
+            store.forget_events(now - KEEP_EVENTS).await?;
+            store.forget_replays(now).await?;
         }
-        self.ports.store.forget_events(now - KEEP_EVENTS).await?;
-        self.ports.store.forget_replays(now).await?;
-        if self.ports.gateway.is_none() {
-            return Ok(Some(0));
+        // A node that cannot ask Stripe does not take the turn of one that can.
+        if self.ports.gateway.is_none() || !store.take_turn("sweep", now, SWEEP_EVERY_S).await? {
+            return Ok(None);
         }
         let drifts = self.repair().await?;
         for drift in &drifts {
