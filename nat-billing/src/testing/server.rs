@@ -25,6 +25,9 @@ const MAX_BODY: usize = 1 << 20;
 /// Stripe forgets an idempotency key after a day.
 const KEPT_FOR: i64 = 24 * 3600;
 
+/// Parameters that do not even pass validation: the key may be used again.
+const UNREAD: [&str; 3] = ["parameter_missing", "email_invalid", "url_invalid"];
+
 type Shared = Arc<Mutex<State>>;
 type Answer = Response<Full<Bytes>>;
 
@@ -174,7 +177,8 @@ impl State {
             return answer;
         }
         let (status, body) = self.route(&call.method, &call.path, &call.form);
-        if let Some(key) = &call.idempotency_key {
+        let unread = body["error"]["code"].as_str().is_some_and(|code| UNREAD.contains(&code));
+        if let Some(key) = call.idempotency_key.as_ref().filter(|_| !unread) {
             self.kept.insert(key.clone(), Kept { request: written, since: now, status, body: body.clone() });
         }
         self.requests.push(call);

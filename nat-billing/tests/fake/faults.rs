@@ -40,6 +40,9 @@ async fn a_refusal_is_kept_for_its_key_too() {
         assert_eq!(refusal(answer), (400, "resource_missing".to_owned()));
     }
     assert!(shop.stripe.requests()[1].replayed);
+    // But not one that came before any work: the key is free for the corrected request.
+    assert_eq!(refusal(make(&shop, &[("email", "ada")], "other").await).1, "email_invalid");
+    make(&shop, ADA, "other").await.unwrap();
 }
 
 #[tokio::test]
