@@ -85,12 +85,16 @@ impl Settings {
     }
 
     fn grace(&self, report: &mut Report) -> TimeDelta {
-        match self.billing_grace_days.trim().parse() {
-            Ok(days @ 0..=90) => TimeDelta::days(days),
-            _ => {
-                report.error("NAT_BILLING_GRACE_DAYS", "must be a number from 0 to 90");
-                nat_billing::service::DEFAULT_GRACE
-            }
+        let unset = nat_billing::service::DEFAULT_GRACE;
+        match self.billing_grace_days.trim() {
+            "" => unset,
+            text => text.parse().ok().filter(|days| (0..=90).contains(days)).map_or_else(
+                || {
+                    report.error("NAT_BILLING_GRACE_DAYS", "must be a number from 0 to 90");
+                    unset
+                },
+                TimeDelta::days,
+            ),
         }
     }
 

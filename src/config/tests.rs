@@ -8,7 +8,6 @@ fn settings() -> Settings {
         workers: "2".into(),
         log: "info".into(),
         log_format: "text".into(),
-        billing_grace_days: "14".into(),
         ..Settings::default()
     }
 }
@@ -32,11 +31,11 @@ fn check_names_every_mistake_at_once_and_no_secret() {
     let expected = [
         "DATABASE_URL",
         "NAT_LISTEN",
+        "NAT_PLANS_FILE",
         "STRIPE_WEBHOOK_SECRET",
         "NAT_SEAL_KEY",
         "NAT_MODE",
         "NAT_TARGET_DENY",
-        "NAT_PLANS_FILE",
         "NAT_WORKERS",
         "NAT_LOG_FORMAT",
     ];
@@ -97,6 +96,16 @@ fn prices_come_from_flags_and_variables() {
         let text = format!("{:?}", with(flags, variables).check().err());
         assert!(text.contains(says), "{flags:?} {variables:?}: {text}");
     }
+}
+
+#[test]
+fn grace_is_two_weeks_unless_told_otherwise() {
+    let grace = |text: &str| {
+        let config = Settings { billing_grace_days: text.into(), ..settings() }.check();
+        config.map(|config| config.billing.grace.num_days()).ok()
+    };
+    assert_eq!(["", "0", "90", "7"].map(grace), [Some(14), Some(0), Some(90), Some(7)]);
+    assert_eq!(["91", "-1", "x"].map(grace), [None; 3]);
 }
 
 #[test]
