@@ -37,8 +37,9 @@ impl Call {
         Self::new(StripeMethod::Post, path, RequestStrategy::Once)
     }
 
-    pub(super) fn delete(path: &str, key: &str) -> Self {
-        Self::new(StripeMethod::Delete, path, idempotent(key))
+    /// A call that ends something: what is gone stays gone.
+    pub(super) fn delete(path: &str) -> Self {
+        Self::new(StripeMethod::Delete, path, RequestStrategy::Once)
     }
 
     fn new(method: StripeMethod, path: &str, strategy: RequestStrategy) -> Self {

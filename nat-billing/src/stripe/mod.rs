@@ -194,11 +194,15 @@ impl PaymentGateway for StripeGateway {
             Err(error) => return Err(error),
         };
         if read::text(&before, "status").as_deref() != Some("canceled") {
-            let mut call = Call::delete(&path, &format!("{subscription_id}:cancel"));
+            let mut call = Call::delete(&path);
             if !refund {
                 call = call.form("invoice_now", "true").form("prorate", "true");
             }
-            call.send(&self.client).await?;
+            match call.send(&self.client).await {
+                // Ended meanwhile, or by the attempt whose answer was lost: Stripe keeps no keys for DELETE.
+                Ok(_) | Err(GatewayError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
         }
         let Some((kind, payment)) = read::payment(&before["latest_invoice"]).filter(|_| refund) else { return Ok(()) };
         let refunded =

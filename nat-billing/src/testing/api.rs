@@ -312,7 +312,10 @@ impl State {
         }
         if let Some(price) = form.get("items[0][price]") {
             self.price_for_sale(price)?;
-            if before["items"]["data"][0]["price"]["id"] != price {
+            if !form.has("items[0][id]") {
+                // Without the id of an item it is one more item: the classic way to bill twice.
+                self.add_item(id, price, 1);
+            } else if before["items"]["data"][0]["price"]["id"] != price {
                 let card = self.private(id).card;
                 self.change_price(id, price, card);
             }

@@ -190,6 +190,17 @@ impl State {
         }
     }
 
+    pub(super) fn add_item(&mut self, subscription: &str, price: &str, quantity: u64) {
+        let id = self.id("si");
+        let price = self.prices.get(price).cloned().unwrap_or(json!({"id": price, "object": "price"}));
+        let Some(found) = self.subscriptions.get_mut(subscription) else { return };
+        let mut item = found["items"]["data"][0].clone();
+        (item["id"], item["price"], item["quantity"]) = (json!(id), price, json!(quantity));
+        if let Some(items) = found["items"]["data"].as_array_mut() {
+            items.push(item);
+        }
+    }
+
     pub(super) fn refund(&mut self, charge_id: &str, amount: Option<i64>) -> Option<Value> {
         let (id, now) = (self.id("re"), self.now());
         let charge = self.charges.get_mut(charge_id)?;
@@ -306,14 +317,7 @@ impl FakeStripe {
     /// A second item.
     pub fn add_item(&self, subscription: &str, price: &str, quantity: u64) {
         let mut state = self.state();
-        let id = state.id("si");
-        let price = state.prices.get(price).cloned().unwrap_or(json!({"id": price, "object": "price"}));
-        let Some(found) = state.subscriptions.get_mut(subscription) else { return };
-        let mut item = found["items"]["data"][0].clone();
-        (item["id"], item["price"], item["quantity"]) = (json!(id), price, json!(quantity));
-        if let Some(items) = found["items"]["data"].as_array_mut() {
-            items.push(item);
-        }
+        state.add_item(subscription, price, quantity);
         state.emit_subscription("updated", subscription);
     }
 

@@ -184,10 +184,11 @@ async fn post(url: &str, payload: &[u8], signature: &str) -> std::io::Result<u16
     let port = url.port_or_known_default().unwrap_or(80);
     let mut socket = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
     let head = format!(
-        "POST {} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json; charset=utf-8\r\n\
+        "POST {}{} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json; charset=utf-8\r\n\
          User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\nStripe-Signature: {signature}\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         url.path(),
+        url.query().map(|query| format!("?{query}")).unwrap_or_default(),
         payload.len()
     );
     socket.write_all(&[head.as_bytes(), payload].concat()).await?;

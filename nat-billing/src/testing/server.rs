@@ -96,7 +96,10 @@ async fn handle(state: Shared, request: hyper::Request<Incoming>) -> Result<Answ
     if let Some((what, false)) = fault {
         match what {
             FaultKind::Stall(time) => tokio::time::sleep(time).await,
-            other => return broken(other),
+            other => {
+                lock(&state).requests.push(call);
+                return broken(other);
+            }
         }
     }
     let mut answer = lock(&state).answer(call, text("authorization").as_deref());

@@ -23,6 +23,10 @@ async fn b31_of_two_paid_checkouts_one_is_kept_and_the_newer_refunded() {
     with_shop(async |shop| {
         let actor = shop.tenant("t", "free").await;
         let first = shop.buy(&actor, "pro").await;
+        // The answer to the cancellation will be lost on its way.
+        let lost =
+            Fault { method: Some("DELETE"), after_effect: true, ..Fault::on("/v1/subscriptions", FaultKind::Reset, 1) };
+        shop.stripe.fault(lost);
         // Another session of ours that was open all the time, and is paid an hour later.
         let customer = shop.customer("t").await;
         shop.advance(TimeDelta::hours(1));
