@@ -8,7 +8,7 @@ use nat::billing::service::SyncTenant;
 use nat::config::Settings;
 use nat::core::access::{ApiKey, CreateApiKey, NewApiKey};
 use nat::core::secret::ExposeSecret;
-use nat::core::{Actor, Error, KeyId, TenantId};
+use nat::core::{Actor, Error, ErrorCode, KeyId, TenantId};
 use nat::server::App;
 
 use super::{exit, output};
@@ -190,7 +190,8 @@ pub(super) async fn with_app(settings: &Settings, work: impl AsyncFnOnce(App) ->
 
 /// The operator acting for a tenant.
 pub(super) async fn operator(app: &App, tenant: &str) -> Result<Actor, Error> {
-    let tenant = app.services.store.find_tenant(&TenantId::from(tenant)).await?.ok_or_else(Error::not_found)?;
+    let nobody = || Error::new(ErrorCode::NotFound, format!("there is no tenant '{tenant}'"));
+    let tenant = app.services.store.find_tenant(&TenantId::from(tenant)).await?.ok_or_else(nobody)?;
     let plan_id = tenant.entitlement.plan_at(app.services.clock.now()).clone();
     Ok(Actor::system(tenant.id, plan_id))
 }

@@ -10,13 +10,10 @@ use nat::core::secret::SecretString;
 use nat::core::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::process::{Client, SYNC_KEY, Server, nat};
+use crate::process::{Client, SEAL_KEY, SYNC_KEY, Server, nat};
 
 const STRIPE_KEY: &str = "sk_test_key_of_the_whole_flow_123";
 const HOOK_SECRET: &str = "whsec_secret_of_the_whole_flow_123";
-/// 32 bytes in base64.
-const SEAL_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-
 /// One scan a month without paying, so that the quota ends soon.
 const PLANS: &str = r#"
 [[plan]]

@@ -1,17 +1,8 @@
 //! Every numbered case of the design that this product promises has a test of its number.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            into.push(path);
-        }
-    }
-}
+use crate::layout::sources;
 
 /// The numbers in the names of test functions such as `b07_…`, of all packages.
 fn tested(letter: char) -> Vec<u32> {

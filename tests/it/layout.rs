@@ -57,7 +57,8 @@ fn normal_dependencies(package: &Value) -> BTreeSet<String> {
     normal.filter_map(|dependency| dependency["name"].as_str()).map(str::to_owned).collect()
 }
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+/// Every Rust file below `folder`.
+pub(crate) fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 pub(crate) const SYNC_KEY: &str = "sync-key-of-the-tests-with-40-characters";
 
+/// A sealing key: 32 bytes in base64.
+pub(crate) const SEAL_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
 /// The binary under test.
 pub(crate) fn nat() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nat"));

@@ -6,10 +6,7 @@ use std::net::SocketAddr;
 use nat::core::db::testing;
 use serde_json::{Value, json};
 
-use crate::process::{Client, Server, plans};
-
-/// 32 bytes in base64.
-const SEAL_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+use crate::process::{Client, SEAL_KEY, Server, plans};
 
 /// The sample API on a free port, for as long as the runtime lives.
 async fn target() -> String {
