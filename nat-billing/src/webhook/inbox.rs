@@ -4,9 +4,11 @@
 //! event of an unknown type is recorded and acknowledged like any other: refusing it would make Stripe send it for
 //! three days.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use nat_core::{Error, ErrorCode, Result};
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::account::Alarm;
 
@@ -32,49 +34,183 @@ pub struct StripeEvent {
 
 impl StripeEvent {
     /// Reads an event out of the verified bytes. 400 `MALFORMED_JSON` for what is not a JSON object with an id.
+    ///
+    /// What is not needed is skipped, not kept: a body of any shape costs no more memory than its texts.
     pub fn parse(payload: &[u8]) -> Result<Self> {
-        let event: Map<String, Value> = serde_json::from_slice(payload).map_err(|error| {
+        let mut reader = serde_json::Deserializer::from_slice(payload);
+        let read = Peek { levels: LEVELS }.deserialize(&mut reader).and_then(|event| reader.end().map(|()| event));
+        let event = read.map_err(|error| {
             malformed(format!("The body is not a JSON object: line {}, column {}.", error.line(), error.column()))
         })?;
-        let Some(id) = text(event.get("id")) else {
+        if !matches!(event, Seen::Object(_)) {
+            return Err(malformed("The body is not a JSON object.".to_owned()));
+        }
+        let Some(id) = event.get("id").text() else {
             return Err(malformed("The event has no usable 'id'.".to_owned()));
         };
-        let object = event.get("data").and_then(|data| data.get("object"));
-        let kind = text(event.get("type")).unwrap_or_default();
+        let object = event.get("data").get("object");
+        let kind = event.get("type").text().unwrap_or_default();
         Ok(Self {
             id,
             alarm: alarm_of(&kind, object),
-            livemode: event.get("livemode").and_then(Value::as_bool),
+            livemode: event.get("livemode").truth(),
             kind,
-            created_at: event.get("created").and_then(Value::as_i64).and_then(|s| DateTime::from_timestamp(s, 0)),
-            customer_id: object.and_then(customer_of),
+            created_at: event.get("created").number().and_then(|second| DateTime::from_timestamp(second, 0)),
+            customer_id: customer_of(object),
         })
     }
 }
 
 /// The object is a customer, or names one by id or as an expanded object.
-fn customer_of(object: &Value) -> Option<String> {
-    if object.get("object").and_then(Value::as_str) == Some("customer") {
-        return text(object.get("id"));
+fn customer_of(object: &Seen) -> Option<String> {
+    if object.get("object").is("customer") {
+        return object.get("id").text();
     }
-    let customer = object.get("customer")?;
-    text(Some(customer)).or_else(|| text(customer.get("id")))
+    let customer = object.get("customer");
+    customer.text().or_else(|| customer.get("id").text())
 }
 
 /// Refunds, disputes and warnings change no subscription: the plan follows the subscription, a person decides.
-fn alarm_of(kind: &str, object: Option<&Value>) -> Option<Alarm> {
+fn alarm_of(kind: &str, object: &Seen) -> Option<Alarm> {
     match kind {
-        "charge.refunded" => object.filter(|charge| charge["refunded"] == true).map(|_| Alarm::Refunded),
+        "charge.refunded" => object.get("refunded").truth().filter(|whole| *whole).map(|_| Alarm::Refunded),
         "charge.dispute.created" | "charge.dispute.closed" => Some(Alarm::Disputed),
         "radar.early_fraud_warning.created" => Some(Alarm::FraudWarning),
         _ => None,
     }
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
-    let text = value?.as_str()?;
-    // NUL is legal JSON and illegal text in PostgreSQL.
-    ((1..=MAX_TEXT).contains(&text.len()) && !text.contains('\0')).then(|| text.to_owned())
+/// The members that are looked at, wherever they stand; all others are skipped.
+const WANTED: [&str; 8] = ["id", "type", "created", "livemode", "data", "object", "customer", "refunded"];
+/// The event, its `data`, the object in it, an expanded customer.
+const LEVELS: u8 = 4;
+
+/// A value of whatever type: what Stripe changes next must not make an event unreadable.
+enum Seen {
+    /// Nothing that is looked at, or nothing at all.
+    Other,
+    Text(String),
+    Number(i64),
+    Truth(bool),
+    /// Its wanted members, each once.
+    Object(Vec<(&'static str, Seen)>),
+}
+
+impl Seen {
+    fn get(&self, name: &str) -> &Self {
+        let Self::Object(members) = self else { return &Self::Other };
+        members.iter().find(|(member, _)| *member == name).map_or(&Self::Other, |(_, value)| value)
+    }
+
+    fn text(&self) -> Option<String> {
+        let Self::Text(text) = self else { return None };
+        // NUL is legal JSON and illegal text in PostgreSQL.
+        ((1..=MAX_TEXT).contains(&text.len()) && !text.contains('\0')).then(|| text.clone())
+    }
+
+    fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Text(text) if text == wanted)
+    }
+
+    fn number(&self) -> Option<i64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    fn truth(&self) -> Option<bool> {
+        if let Self::Truth(truth) = self { Some(*truth) } else { None }
+    }
+}
+
+/// Reads a value, down to so many levels of objects.
+struct Peek {
+    levels: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Peek {
+    type Value = Seen;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Peek {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
+        let mut members: Vec<(&'static str, Seen)> = Vec::new();
+        while let Some(name) = map.next_key_seed(Name)? {
+            match name.filter(|_| self.levels > 0) {
+                Some(name) => {
+                    let value = map.next_value_seed(Self { levels: self.levels - 1 })?;
+                    // Of a repeated member the last one counts.
+                    members.retain(|(other, _)| *other != name);
+                    members.push((name, value));
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Seen::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Seen, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Seen::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Seen, E> {
+        // A longer one is of no use, and need not be copied.
+        Ok(if text.len() <= MAX_TEXT { Seen::Text(text.to_owned()) } else { Seen::Other })
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Seen, E> {
+        Ok(Seen::Truth(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Seen, E> {
+        Ok(Seen::Number(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
+        Ok(i64::try_from(number).map_or(Seen::Other, Seen::Number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+}
+
+/// The name of a member, when it is a wanted one.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(WANTED.into_iter().find(|name| *name == text))
+    }
 }
 
 fn malformed(message: String) -> Error {
