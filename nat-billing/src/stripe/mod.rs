@@ -44,8 +44,20 @@ impl StripeGateway {
     /// # Errors
     /// A sentence: the key or the URL cannot be used. Never holds the key.
     pub fn new(secret_key: &SecretString, base_url: Option<&str>) -> Result<Self, String> {
+        Self::with_timeout(secret_key, base_url, ATTEMPT_TIMEOUT)
+    }
+
+    /// The same, with another time that each of the three attempts of a call may take.
+    ///
+    /// # Errors
+    /// As [`StripeGateway::new`].
+    pub fn with_timeout(
+        secret_key: &SecretString,
+        base_url: Option<&str>,
+        attempt_timeout: Duration,
+    ) -> Result<Self, String> {
         let key = secret_key.expose_secret();
-        let mut builder = ClientBuilder::new(key).timeout(ATTEMPT_TIMEOUT).app_info(
+        let mut builder = ClientBuilder::new(key).timeout(attempt_timeout).app_info(
             "NAT",
             Some(env!("CARGO_PKG_VERSION").to_owned()),
             None,

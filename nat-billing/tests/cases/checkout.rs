@@ -1,10 +1,11 @@
 //! B31 to B35, B44 to B47, B49: what customers click, and what can go wrong with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use nat_billing::{
-    BillingSettings,
+    BillingSettings, StripeGateway,
     redirect::RedirectPolicy,
     service::StartCheckout,
     testing::{Card, Fault, FaultKind, SubscriptionInit},
@@ -15,7 +16,7 @@ use serde_json::{Map, json};
 
 use crate::{
     shop::{Shop, days, node, order, with_shop},
-    world::{HOOK_SECRET, code, settings},
+    world::{HOOK_SECRET, World, code, settings},
 };
 
 #[tokio::test]
@@ -200,6 +201,26 @@ async fn b44_stripe_in_trouble_is_tried_again_with_the_same_key() {
         let before = shop.stripe.all("checkout/sessions").len();
         shop.checkout(&actor, "pro").await.unwrap();
         assert_eq!(shop.stripe.all("checkout/sessions").len(), before + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b44_answer_that_does_not_come_is_not_waited_for() {
+    with_shop(async |shop| {
+        let (key, url) = (SecretString::from(crate::shop::STRIPE_KEY), shop.stripe.url());
+        let gateway = StripeGateway::with_timeout(&key, Some(&url), Duration::from_millis(100)).unwrap();
+        let world = World::new((*shop.store).clone(), shop.clock.clone(), Some(Arc::new(gateway)), settings());
+        let hasty = Shop { world, stripe: shop.stripe.clone() };
+        let actor = hasty.tenant("t", "free").await;
+        // The session is made, and the answer to it stalls: the second attempt finds the first one's work.
+        let stall = Fault::on("/v1/checkout/sessions", FaultKind::Stall(Duration::from_secs(600)), 1);
+        hasty.stripe.fault(Fault { after_effect: true, ..stall.clone() });
+        hasty.checkout(&actor, "pro").await.unwrap();
+        assert_eq!(hasty.stripe.all("checkout/sessions").len(), 1);
+        hasty.stripe.fault(Fault { times: 100, ..stall });
+        let error = hasty.checkout(&actor, "team").await.unwrap_err();
+        assert_eq!((error.code, error.retry_after_s), (ErrorCode::StripeUnavailable, Some(10)));
     })
     .await;
 }
