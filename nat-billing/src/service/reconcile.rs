@@ -16,6 +16,9 @@ use crate::{
 
 /// Events of a customer that belongs to no tenant are kept for as long as Stripe would deliver them.
 const PARK_FOR: TimeDelta = TimeDelta::days(3);
+/// How long such a customer is left alone at most. An account of Stripe's may serve other products too, whose customers
+/// are never going to be ours.
+const PARK_PAUSE: TimeDelta = TimeDelta::hours(6);
 
 /// How a piece of work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +158,7 @@ impl Billing {
         // A tenant that has another customer is not going to get this one, and it is told.
         let mismatch = tenant.filter(|_| customer.is_some_and(|customer| !customer.deleted));
         if mismatch.is_none() && self.ports.clock.now() - work.since < PARK_FOR {
-            self.put_off(work).await?;
+            self.put_off(work, PARK_PAUSE).await?;
             return Ok(Ending::Parked);
         }
         let mut tx = self.ports.store.begin().await?;

@@ -22,8 +22,8 @@ const POLL: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a request waits for the customer's state.
 const REFRESH_FOR: Duration = Duration::from_secs(20);
-/// The longest pause between two attempts.
-const LONGEST_PAUSE_S: i64 = 300;
+/// The longest pause before work that failed is tried again.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 impl Billing {
     /// Does the work that webhooks and sweeps ask for, until `stop`. Without a gateway it waits for `stop`: what is
@@ -114,14 +114,15 @@ impl Billing {
         };
         metrics::counter!("nat_billing_reconciles_total", "outcome" => outcome).increment(1);
         if ended.is_err() {
-            self.put_off(work).await?;
+            self.put_off(work, LONGEST_PAUSE).await?;
         }
         ended.map(|_| ())
     }
 
-    pub(super) async fn put_off(&self, work: &ClaimedWork) -> Result<()> {
-        let pause_s = 2i64.saturating_pow(work.attempts.min(20)).min(LONGEST_PAUSE_S);
-        let outcome = WorkOutcome::Retry(self.ports.clock.now() + TimeDelta::seconds(pause_s));
+    /// Each time for twice as long as before.
+    pub(super) async fn put_off(&self, work: &ClaimedWork, longest: TimeDelta) -> Result<()> {
+        let pause = TimeDelta::seconds(1 << work.attempts.min(30)).min(longest);
+        let outcome = WorkOutcome::Retry(self.ports.clock.now() + pause);
         let mut tx = self.ports.store.begin().await?;
         if self.ports.store.end_work(tx.as_mut(), work, &outcome).await? {
             tx.commit().await?;
