@@ -76,8 +76,8 @@ pub fn signed_at(
     let mut matched = Choice::from(0);
     for secret in secrets.iter().take(MAX_SECRETS) {
         let expected = tag(payload, header.timestamp_text, secret.expose_secret());
-        for candidate in &header.candidates {
-            matched |= expected.ct_eq(candidate);
+        for candidate in header.first.iter().chain(&header.more) {
+            matched |= same(&expected, candidate);
         }
     }
     if bool::from(matched) { Ok(header.timestamp) } else { Err(SignatureError::NoMatch) }
@@ -107,11 +107,21 @@ fn tag(payload: &[u8], timestamp: &str, secret: &str) -> Tag {
     mac.finalize().into_bytes().into()
 }
 
+/// In constant time, by words: byte by byte it would cost a tenth of the HMAC of a usual event.
+fn same(one: &Tag, other: &Tag) -> Choice {
+    let pairs = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+    pairs.fold(Choice::from(1), |so_far, (one, other)| {
+        so_far & u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other))
+    })
+}
+
 struct Header<'a> {
     timestamp: DateTime<Utc>,
     /// As sent: these bytes were signed.
     timestamp_text: &'a str,
-    candidates: Vec<Tag>,
+    /// Nearly always the only one: apart, so that it needs no allocation.
+    first: Option<Tag>,
+    more: Vec<Tag>,
 }
 
 impl<'a> Header<'a> {
@@ -124,7 +134,7 @@ impl<'a> Header<'a> {
             return Err(Malformed("it is longer than 16 KiB"));
         }
         let mut timestamp = None;
-        let mut candidates = Vec::new();
+        let (mut first, mut more) = (None, Vec::new());
         let mut count = 0;
         for item in text.split(',') {
             let (name, value) = item.split_once('=').ok_or(Malformed("an item is not of the form name=value"))?;
@@ -136,7 +146,8 @@ impl<'a> Header<'a> {
                     if count > MAX_CANDIDATES {
                         return Err(Malformed("more than 64 v1 signatures"));
                     }
-                    candidates.extend(parse_tag(value));
+                    let tag = parse_tag(value);
+                    if first.is_none() { first = tag } else { more.extend(tag) }
                 }
                 // Other schemes (v0 of test events, whatever comes next) prove nothing to us.
                 _ => {}
@@ -146,7 +157,7 @@ impl<'a> Header<'a> {
         if count == 0 {
             return Err(Malformed("no v1 signature"));
         }
-        Ok(Self { timestamp, timestamp_text, candidates })
+        Ok(Self { timestamp, timestamp_text, first, more })
     }
 }
 
@@ -158,9 +169,21 @@ fn parse_timestamp(text: &str) -> Option<(DateTime<Utc>, &str)> {
 
 /// 64 lower-case hexadecimal digits, as Stripe sends them; anything else can match nothing.
 fn parse_tag(text: &str) -> Option<Tag> {
-    let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
     let mut tag = Tag::default();
-    (lower && hex::decode_to_slice(text, &mut tag).is_ok()).then_some(tag)
+    for (byte, [high, low]) in tag.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(tag)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
