@@ -54,7 +54,7 @@ pub struct Settings {
     #[arg(long, env = "NAT_BILLING_GRACE_DAYS", default_value = "14")]
     pub billing_grace_days: String,
 
-    /// What the environment says of prices: STRIPE_PRICE_ID_<PLAN>, whatever the plans are.
+    /// What the environment says of prices: `STRIPE_PRICE_ID_<PLAN>`, whatever the plans are.
     #[arg(skip = billing::price_variables())]
     pub price_variables: Vec<(String, String)>,
 

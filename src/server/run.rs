@@ -18,8 +18,8 @@ use crate::config::Config;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long requests in flight may take after the stop.
 const DRAIN_FOR: Duration = Duration::from_secs(10);
-/// How long running scans may take to hand themselves back after the stop; what is cut off is resumed all the same.
-const SCAN_DRAIN_FOR: Duration = Duration::from_secs(3);
+/// How long running scans and billing work may take after the stop; what is cut off is resumed all the same.
+const WORK_DRAIN_FOR: Duration = Duration::from_secs(3);
 
 /// Which parts of a server to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,8 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
             }
         }
     };
-    let billing = app.services.billing.work(stop.clone());
+    // Cut off when Stripe stalls: what is not committed is done again when its lease is over.
+    let billing = until_drained(app.services.billing.work(stop.clone()), &stop, WORK_DRAIN_FOR);
     let worker = async {
         let scans = app.services.scans.clone();
         let handler: JobHandler = Arc::new(move |id| {
@@ -106,7 +107,7 @@ async fn background(app: App, config: Config, part: Part, stop: CancellationToke
             Box::pin(async move { scans.execute(id).await })
         });
         let work = app.jobs.work(config.workers, handler, stop.clone());
-        if let Some(Err(error)) = until_drained(work, &stop, SCAN_DRAIN_FOR).await {
+        if let Some(Err(error)) = until_drained(work, &stop, WORK_DRAIN_FOR).await {
             tracing::error!(error = %error, cause = ?error.cause(), "the worker ended");
         }
     };
