@@ -4,7 +4,7 @@
 //! event of an unknown type is recorded and acknowledged like any other: refusing it would make Stripe send it for
 //! three days.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use chrono::{DateTime, Utc};
 use nat_core::{Error, ErrorCode, Result};
@@ -38,7 +38,8 @@ impl StripeEvent {
     /// What is not needed is skipped, not kept: a body of any shape costs no more memory than its texts.
     pub fn parse(payload: &[u8]) -> Result<Self> {
         let mut reader = serde_json::Deserializer::from_slice(payload);
-        let read = Peek { levels: LEVELS }.deserialize(&mut reader).and_then(|event| reader.end().map(|()| event));
+        let peek = Peek { levels: LEVELS, spare: &mut Vec::new() };
+        let read = peek.deserialize(&mut reader).and_then(|event| reader.end().map(|()| event));
         let event = read.map_err(|error| {
             malformed(format!("The body is not a JSON object: line {}, column {}.", error.line(), error.column()))
         })?;
@@ -92,9 +93,11 @@ enum Seen {
     Text(String),
     Number(i64),
     Truth(bool),
-    /// Its wanted members, each once.
-    Object(Vec<(&'static str, Seen)>),
+    Object(Members),
 }
+
+/// The wanted ones, each once.
+type Members = Vec<(&'static str, Seen)>;
 
 impl Seen {
     fn get(&self, name: &str) -> &Self {
@@ -122,11 +125,22 @@ impl Seen {
 }
 
 /// Reads a value, down to so many levels of objects.
-struct Peek {
+struct Peek<'a> {
     levels: u8,
+    /// What held members that were repeated: however often they are, they need no more memory than once.
+    spare: &'a mut Vec<Members>,
 }
 
-impl<'de> DeserializeSeed<'de> for Peek {
+impl Peek<'_> {
+    fn reclaim(&mut self, value: Seen) {
+        if let Seen::Object(mut members) = value {
+            members.drain(..).for_each(|(_, value)| self.reclaim(value));
+            self.spare.push(members);
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Peek<'_> {
     type Value = Seen;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
@@ -134,22 +148,24 @@ impl<'de> DeserializeSeed<'de> for Peek {
     }
 }
 
-impl<'de> Visitor<'de> for Peek {
+impl<'de> Visitor<'de> for Peek<'_> {
     type Value = Seen;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
-        let mut members: Vec<(&'static str, Seen)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Seen, A::Error> {
+        let mut members = self.spare.pop().unwrap_or_default();
         while let Some(name) = map.next_key_seed(Name)? {
             match name.filter(|_| self.levels > 0) {
                 Some(name) => {
-                    let value = map.next_value_seed(Self { levels: self.levels - 1 })?;
+                    let value = map.next_value_seed(Peek { levels: self.levels - 1, spare: self.spare })?;
                     // Of a repeated member the last one counts.
-                    members.retain(|(other, _)| *other != name);
-                    members.push((name, value));
+                    match members.iter_mut().find(|(other, _)| *other == name) {
+                        Some((_, earlier)) => self.reclaim(mem::replace(earlier, value)),
+                        None => members.push((name, value)),
+                    }
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -249,6 +265,20 @@ mod tests {
         check(r#"{"id":"e","data":{"object":{"customer":"cus_2","id":"sub_1"}}}"#, "e", "", None, Some("cus_2"));
         check(r#"{"id":"e","data":{"object":{"customer":{"id":"cus_3"}}}}"#, "e", "", None, Some("cus_3"));
         check(r#"{"id":"e","created":9223372036854775807,"data":{"object":{"customer":null}}}"#, "e", "", None, None);
+    }
+
+    #[test]
+    fn last_of_a_repeated_member_counts_and_all_of_it() {
+        check(r#"{"id":"e","id":7,"id":"evt_2"}"#, "evt_2", "", None, None);
+        check(
+            r#"{"data":{"object":{"customer":{"id":"cus_1"}}},"data":7,"id":"e","data":{"object":{"customer":"cus_2"}}}"#,
+            "e",
+            "",
+            None,
+            Some("cus_2"),
+        );
+        check(r#"{"id":"e","data":{"object":{"customer":"cus_1"}},"data":{"object":{}}}"#, "e", "", None, None);
+        check(r#"{"id":"e","data":{"object":{"customer":"cus_1","customer":{"id":[]}}}}"#, "e", "", None, None);
     }
 
     #[test]
