@@ -1,4 +1,4 @@
-//! `POST /api/v1/billing/webhook`: events accepted per second over loopback, each new event written down durably:
+//! `POST /api/v1/billing/webhook`: events accepted per second over loopback, each new event committed before it is answered:
 //! `cargo bench --bench webhook`. SQLite always, PostgreSQL when `NAT_TEST_POSTGRES` names a server.
 //!
 //! What is measured is what Stripe waits for: signature, inbox, answer. The work behind it is asked for and not done:
@@ -21,15 +21,23 @@ const SECRET: &str = "whsec_of_the_benchmark";
 const CONNECTIONS: usize = 16;
 /// Events of one connection.
 const EVENTS: usize = 125;
-/// Bytes of an event: what a subscription looks like.
+/// Bytes of an event: what a subscription with a few items looks like.
 const SIZE: usize = 3_000;
+
+const ITEM: &str = r#"{"id":"si_RdQxV8a1K2mP0s","object":"subscription_item","created":1700000000,"current_period_end":1702592000,
+"metadata":{},"price":{"id":"price_1QkYzTLkdIwHu7ixmPqD","object":"price","active":true,"billing_scheme":"per_unit",
+"currency":"eur","product":"prod_RdQwM3k9","recurring":{"interval":"month","interval_count":1,"usage_type":"licensed"},
+"tax_behavior":"exclusive","type":"recurring","unit_amount":4900},"quantity":1,"tax_rates":[]},"#;
 
 fn request(id: usize) -> Vec<u8> {
     let head = format!(
-        r#"{{"id":"evt_{id}","type":"customer.subscription.updated","data":{{"object":{{"customer":"cus_{}","x":""#,
+        r#"{{"id":"evt_{id}","type":"customer.subscription.updated","data":{{"object":{{"customer":"cus_{}","items":["#,
         id % 50
     );
-    let payload = format!("{head}{}\"}}}}}}", "x".repeat(SIZE - head.len() - 4));
+    let (last, tail) = (r#"{"note":""#, r#""}]}}}"#);
+    let free = SIZE - head.len() - last.len() - tail.len();
+    let (items, note) = (ITEM.repeat(free / ITEM.len()), "n".repeat(free % ITEM.len()));
+    let payload = [&head, items.as_str(), last, &note, tail].concat();
     let signature = sign(payload.as_bytes(), &SecretString::from(SECRET), SystemClock.now());
     let head = format!(
         "POST /api/v1/billing/webhook HTTP/1.1\r\nHost: localhost\r\nStripe-Signature: {signature}\r\n\
@@ -59,9 +67,10 @@ async fn send(address: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Duration> {
     times
 }
 
-async fn round(name: &str, address: SocketAddr) {
-    let requests = |connection: usize| (0..EVENTS).map(|n| request(connection * EVENTS + n)).collect();
-    let prepared: Vec<Vec<Vec<u8>>> = (0..CONNECTIONS).map(requests).collect();
+/// Each connection sends the events that begin with its number in `firsts`, all at once.
+async fn round(name: &str, address: SocketAddr, firsts: impl Iterator<Item = usize>) {
+    let prepared: Vec<Vec<_>> = firsts.map(|first| (first..first + EVENTS).map(request).collect()).collect();
+    assert_eq!(prepared.len(), CONNECTIONS);
     let began = Instant::now();
     let clients: Vec<_> = prepared.into_iter().map(|requests| tokio::spawn(send(address, requests))).collect();
     let mut times = Vec::new();
@@ -72,7 +81,7 @@ async fn round(name: &str, address: SocketAddr) {
     times.sort_unstable();
     let at = |percent: usize| times[times.len() * percent / 100 - 1];
     let rate = times.len() as f64 / took.as_secs_f64();
-    println!("{name:<28} {rate:>7.0} events/s   p50 {:>9.2?}   p99 {:>9.2?}", at(50), at(99));
+    println!("{name:<34} {rate:>7.0} events/s   p50 {:>9.2?}   p99 {:>9.2?}", at(50), at(99));
 }
 
 async fn measure(database: TestDatabase) {
@@ -92,11 +101,16 @@ async fn measure(database: TestDatabase) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
-    round(&format!("{kind}, new events"), address).await;
-    round(&format!("{kind}, known events"), address).await;
+    let all = CONNECTIONS * EVENTS;
+    for name in ["new events", "the same events again"] {
+        round(&format!("{kind}, {name}"), address, (0..CONNECTIONS).map(|n| n * EVENTS)).await;
+        assert_eq!(count(&database).await, all, "every event is written down once");
+    }
+    // Two connections have the same events, so that both copies arrive at about the same time.
+    round(&format!("{kind}, new events, each twice"), address, (0..CONNECTIONS).map(|n| all + n / 2 * EVENTS)).await;
+    assert_eq!(count(&database).await, all + all / 2, "every event is written down once");
     store.ping().await.expect("the database is there");
     server.abort();
-    assert_eq!(count(&database).await, CONNECTIONS * EVENTS, "every event is written down once");
 }
 
 async fn count(database: &TestDatabase) -> usize {
@@ -108,6 +122,6 @@ async fn count(database: &TestDatabase) -> usize {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    println!("{} events of {SIZE} bytes over {CONNECTIONS} connections", CONNECTIONS * EVENTS);
+    println!("{} deliveries of {SIZE} bytes over {CONNECTIONS} connections", CONNECTIONS * EVENTS);
     runtime.block_on(on_every_database(Vec::new, measure));
 }
