@@ -1,5 +1,5 @@
-//! `POST /api/v1/billing/webhook`: events accepted per second over loopback, each new event committed before it is answered:
-//! `cargo bench --bench webhook`. SQLite always, PostgreSQL when `NAT_TEST_POSTGRES` names a server.
+//! `POST /api/v1/billing/webhook`: events accepted per second over loopback, each new event committed before it is
+//! answered: `cargo bench --bench webhook`. SQLite always, PostgreSQL when `NAT_TEST_POSTGRES` names a server.
 //!
 //! What is measured is what Stripe waits for: signature, inbox, answer. The work behind it is asked for and not done:
 //! there is no gateway.
