@@ -14,6 +14,8 @@ use crate::{
 
 /// A session that expires sooner is not handed out again: the customer needs time to pay.
 const REUSE_MARGIN: TimeDelta = TimeDelta::minutes(30);
+/// How often a checkout starts again because a parallel one of the same tenant was faster.
+const MAX_RACES: usize = 16;
 /// How long a link into the portal works before it is opened.
 const PORTAL_LINK_LIFE: TimeDelta = TimeDelta::minutes(5);
 
@@ -81,7 +83,7 @@ impl Billing {
                 let switch = Switch { subscription_id: &subscription.id, item_id, price_id: &order.price_id };
                 self.switch(actor, &account, &order, switch).await
             }
-            None => self.open_session(actor, &tenant, account, &order).await,
+            None => self.open_session(actor, &tenant, &order).await,
         }
     }
 
@@ -164,71 +166,95 @@ impl Billing {
         Ok(Checkout { checkout_url: session.url, session_id: session.id, expires_at })
     }
 
-    async fn open_session(
-        &self,
-        actor: &Actor,
-        tenant: &Tenant,
-        account: BillingAccount,
-        order: &Order,
-    ) -> Result<Checkout> {
+    /// The open session of this order. Of calls that race for another order each starts again when it finds that one
+    /// was faster: whoever writes its session down last has closed every other one, so that one is open in the end.
+    async fn open_session(&self, actor: &Actor, tenant: &Tenant, order: &Order) -> Result<Checkout> {
         let gateway = self.gateway()?;
-        let now = self.ports.clock.now();
         let fingerprint = order.fingerprint();
-        // The refresh has forgotten a session that is no longer open.
-        if let Some(open) = account.state.checkout.as_ref().filter(|open| open.expires_at - REUSE_MARGIN > now) {
-            if open.fingerprint == fingerprint {
-                return Ok(open.into());
+        for _ in 0..MAX_RACES {
+            let now = self.ports.clock.now();
+            let account = self.account(tenant).await?;
+            // The refresh has forgotten a session that is no longer open.
+            if let Some(open) = account.state.checkout.as_ref().filter(|open| open.expires_at - REUSE_MARGIN > now) {
+                if open.fingerprint == fingerprint {
+                    return Ok(open.into());
+                }
+                gateway.expire_checkout(&open.session_id).await?;
+            }
+            let customer_id = self.customer_of(tenant, &account).await?;
+            let seen = Slot::of(&account);
+            let new = NewCheckout {
+                customer_id: &customer_id,
+                price_id: &order.price_id,
+                tenant_id: tenant.id.as_str(),
+                success_url: &order.success_url,
+                cancel_url: &order.cancel_url,
+                idempotency_key: &format!("checkout:{}:{}:{fingerprint}", tenant.id, seen.next()),
+            };
+            let session = gateway.create_checkout(&new).await?;
+            let url = session.url.filter(|_| session.state == CheckoutState::Open);
+            let url =
+                url.ok_or_else(|| Error::from(GatewayError::Unavailable("the session is not open".to_owned())))?;
+            let open = OpenCheckout {
+                session_id: session.id,
+                fingerprint: fingerprint.clone(),
+                url,
+                expires_at: session.expires_at,
+            };
+            if self.remember_session(actor, tenant, &open, &seen, &order.plan_id).await? {
+                return Ok((&open).into());
             }
             gateway.expire_checkout(&open.session_id).await?;
         }
-        let customer_id = self.customer_of(tenant, &account).await?;
-        let ended = account.state.checkouts_ended + u32::from(account.state.checkout.is_some());
-        let key = format!("checkout:{}:{ended}:{fingerprint}", tenant.id);
-        let new = NewCheckout {
-            customer_id: &customer_id,
-            price_id: &order.price_id,
-            tenant_id: tenant.id.as_str(),
-            success_url: &order.success_url,
-            cancel_url: &order.cancel_url,
-            idempotency_key: &key,
-        };
-        let session = gateway.create_checkout(&new).await?;
-        let url = session.url.filter(|_| session.state == CheckoutState::Open);
-        let url = url.ok_or_else(|| Error::from(GatewayError::Unavailable("the session is not open".to_owned())))?;
-        let open = OpenCheckout { session_id: session.id, fingerprint, url, expires_at: session.expires_at };
-        if let Some(other) = self.remember_session(actor, tenant, &open, ended, &order.plan_id).await? {
-            // A parallel call for another order was faster. One of two open sessions would be one too many.
-            gateway.expire_checkout(&other).await?;
-        }
-        Ok((&open).into())
+        Err(Error::from(GatewayError::Unavailable("too many checkouts of one tenant at once".to_owned())))
     }
 
-    /// Writes the session down; the id of another one that was written down meanwhile.
+    /// Writes the session down, unless another one was written down or forgotten since `seen`; false then.
     async fn remember_session(
         &self,
         actor: &Actor,
         tenant: &Tenant,
         open: &OpenCheckout,
-        ended: u32,
+        seen: &Slot,
         plan_id: &PlanId,
-    ) -> Result<Option<String>> {
+    ) -> Result<bool> {
         let store = &self.ports.store;
         let mut tx = store.begin().await?;
         tx.lock_tenant(&tenant.id).await?.ok_or_else(Error::not_found)?;
         let account = store.lock_account(tx.as_mut(), &tenant.id).await?;
         let mut account = account.ok_or_else(|| Error::internal("an account vanished during a checkout"))?;
         if account.state.checkout.as_ref() == Some(open) {
-            return Ok(None);
+            return Ok(true);
         }
-        let parallel = account.state.checkouts_ended == ended;
-        let other = account.state.checkout.take().filter(|_| parallel).map(|other| other.session_id);
-        account.state.checkouts_ended = account.state.checkouts_ended.max(ended) + u32::from(other.is_some());
+        if Slot::of(&account) != *seen {
+            return Ok(false);
+        }
+        account.state.checkouts_ended = seen.next();
         account.state.checkout = Some(open.clone());
         store.save_account(tx.as_mut(), &account).await?;
         let detail = json!({"plan": plan_id, "expires_at": open.expires_at});
         tx.append_audit(&self.line_by(actor, "billing.checkout_started", &open.session_id, detail)).await?;
         tx.commit().await?;
-        Ok(other)
+        Ok(true)
+    }
+}
+
+/// What is written down of checkouts: how many ended, and which one is open.
+#[derive(PartialEq, Eq)]
+struct Slot {
+    ended: u32,
+    open: Option<String>,
+}
+
+impl Slot {
+    fn of(account: &BillingAccount) -> Self {
+        let open = account.state.checkout.as_ref().map(|open| open.session_id.clone());
+        Self { ended: account.state.checkouts_ended, open }
+    }
+
+    /// The number of the next session: no two that are written down have the same.
+    fn next(&self) -> u32 {
+        self.ended + u32::from(self.open.is_some())
     }
 }
 
