@@ -1,6 +1,6 @@
 //! The one place where a plan changes after a tenant was registered: what Stripe says now is folded and written down.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nat_core::{PlanId, Result, TenantId, store::CoreTx, tenant::Tenant};
@@ -222,7 +222,7 @@ impl Billing {
             let line = self.line(&tenant.id, "billing.surplus_ended", &surplus.subscription_id, detail);
             tx.append_audit(&line).await?;
         }
-        account.state.alarms = folded.alarms.into_iter().collect::<BTreeSet<_>>();
+        account.state.alarms = folded.alarms;
         account.state.subscription = folded.subscription;
         account.state.reconciled_at = Some(now);
         tx.update_tenant(&tenant).await?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::{StreamExt, stream::FuturesUnordered};
-use nat_core::{Error, ErrorCode, Result};
+use nat_core::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{Billing, reconcile::Ending};
+use crate::gateway::GatewayError;
 use crate::store::{ClaimedWork, WorkOutcome};
 
 /// A claim that is not ended by then is another worker's.
@@ -81,10 +82,8 @@ impl Billing {
             }
             Ok(())
         });
-        refreshed.await.unwrap_or_else(|_| {
-            let message = "Stripe is temporarily unavailable. Please retry.";
-            Err(Error::new(ErrorCode::StripeUnavailable, message).retry_after(10))
-        })
+        let late = |_| Err(GatewayError::Unavailable("the customer was not looked at in time".to_owned()).into());
+        refreshed.await.unwrap_or_else(late)
     }
 
     async fn claim(&self, customer_id: Option<&str>) -> Result<Option<ClaimedWork>> {
