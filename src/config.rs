@@ -4,6 +4,7 @@
 //! No mistake quotes a secret.
 
 mod billing;
+mod graphql;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -86,6 +87,22 @@ pub struct Settings {
     #[arg(long, env = "NAT_TARGET_DENY")]
     pub target_deny: Option<String>,
 
+    /// The dashboard at /: on, off, or auto (on, but off in saas mode).
+    #[arg(long, env = "NAT_DASHBOARD", default_value = "auto")]
+    pub dashboard: String,
+
+    /// GraphiQL for browsers at /graphql: on, off, or auto (on, but off in saas mode). In builds with `graphiql` only.
+    #[arg(long, env = "NAT_GRAPHIQL", default_value = "auto")]
+    pub graphiql: String,
+
+    /// Requests in one GraphQL batch, up to 10. 0: no batches.
+    #[arg(long, env = "NAT_GRAPHQL_BATCH", default_value = "0")]
+    pub graphql_batch: String,
+
+    /// Origins whose pages may call the API from a browser, separated by commas, such as https://app.example.
+    #[arg(long, env = "NAT_ORIGINS")]
+    pub origins: Option<String>,
+
     /// Plan catalogue in the form that `nat plans` prints. Unset: the published table.
     #[arg(long, env = "NAT_PLANS_FILE")]
     pub plans_file: Option<PathBuf>,
@@ -131,6 +148,8 @@ pub struct Config {
     pub seal_key: Option<[u8; 32]>,
     /// Target policy.
     pub mode: Mode,
+    /// The GraphQL facade, and the origins whose pages may call the API.
+    pub graphql: nat_graphql::Settings,
     /// Refused on top.
     pub target_deny: Vec<IpNet>,
     /// Plans.
@@ -210,6 +229,7 @@ impl Settings {
             .trimmed("NAT_METRICS_LISTEN", self.metrics_listen.as_ref())
             .map(|text| report.address("NAT_METRICS_LISTEN", &text));
         let plans = self.plans(&mut report);
+        let mode = self.mode(&mut report);
         let config = Config {
             listen,
             metrics_listen,
@@ -217,7 +237,8 @@ impl Settings {
             stripe_secret_key: self.stripe_secret_key(&mut report),
             stripe_api_base: self.stripe_api_base(&mut report),
             seal_key: self.seal_key(&database_url, &mut report),
-            mode: self.mode(&mut report),
+            mode,
+            graphql: self.graphql(mode, &mut report),
             target_deny: self.target_deny(&mut report),
             plans,
             workers: self.workers(&mut report),

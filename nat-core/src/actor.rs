@@ -32,6 +32,7 @@ scopes! {
     BillingWrite "billing:write"
     KeysRead "keys:read"
     KeysWrite "keys:write"
+    SchemaRead "schema:read"
 }
 
 /// A set of scopes.

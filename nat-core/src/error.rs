@@ -53,6 +53,13 @@ registry! {
     PayloadTooLarge "PAYLOAD_TOO_LARGE" 413 "The body is larger than this route takes."
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" 415 "The route takes `application/json`."
     MalformedJson "MALFORMED_JSON" 400 "The body is not JSON, or nests deeper than 64; the message gives the position."
+    QueryRefused "QUERY_REFUSED" 400 "GraphQL: the query is larger, deeper or dearer than this server takes; the message names the limit. Nothing was run."
+    GraphqlParseFailed "GRAPHQL_PARSE_FAILED" 400 "GraphQL: the query is no GraphQL document; `locations` shows the place."
+    GraphqlValidationFailed "GRAPHQL_VALIDATION_FAILED" 400 "GraphQL: the query does not fit the schema or its variables, or names no operation."
+    PersistedQueryNotFound "PERSISTED_QUERY_NOT_FOUND" 400 "GraphQL: the hash is not known here; send it again together with the query."
+    PersistedQueryMismatch "PERSISTED_QUERY_MISMATCH" 400 "GraphQL: `sha256Hash` is not the SHA-256 of the query, or `version` is not 1."
+    TooManyStreams "TOO_MANY_STREAMS" 429 "GraphQL: more live operations or connections than one connection or tenant may have; end one first."
+    NotAcceptable "NOT_ACCEPTABLE" 406 "GraphQL: `Accept` allows none of `application/json`, `application/graphql-response+json` and, for streams, `text/event-stream`."
     InvalidSignature "INVALID_SIGNATURE" 400 "`Stripe-Signature` is missing, malformed, wrong or more than 300 seconds off."
     InvalidPriceId "INVALID_PRICE_ID" 400 "`price_id` is not a price of this service."
     ValidationError "VALIDATION_ERROR" 422 "A field is missing or wrong; `fields` lists all of them when there is more than one or one is nested."
@@ -78,6 +85,8 @@ pub struct Error {
     pub message: String,
     /// Documented extra members of the body, in their order.
     pub extras: Vec<(&'static str, Value)>,
+    /// What is wrong with which field, for wires that show it beside the field; the flat body says it in its own way.
+    pub fields: Vec<FieldError>,
     /// Seconds to wait; becomes the `Retry-After` header. At least 1 when present.
     pub retry_after_s: Option<u32>,
     /// The two published bodies E5 and E6 have no `status` member.
@@ -89,7 +98,15 @@ pub struct Error {
 impl Error {
     /// An error whose body is `error`, `message`, `status` and nothing more.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extras: Vec::new(), retry_after_s: None, show_status: true, cause: None }
+        Self {
+            code,
+            message: message.into(),
+            extras: Vec::new(),
+            fields: Vec::new(),
+            retry_after_s: None,
+            show_status: true,
+            cause: None,
+        }
     }
 
     /// Adds a documented member behind those already there.
@@ -268,19 +285,26 @@ impl Validation {
     /// Only missing top-level fields give the bare published bodies E3 and E9; `fields` is added as soon as something
     /// else is wrong as well, or the one field is nested.
     pub fn finish(self) -> Result<()> {
-        let Some(first) = self.errors.first() else { return Ok(()) };
+        match self.refusal() {
+            Some(error) => Err(Error { fields: self.errors, ..error }),
+            None => Ok(()),
+        }
+    }
+
+    fn refusal(&self) -> Option<Error> {
+        let first = self.errors.first()?;
         let nested = |error: &FieldError| error.field.contains(['.', '[']);
         if self.errors.iter().all(|error| error.missing && !nested(error)) {
             let names: Vec<&str> = self.errors.iter().map(|error| error.field.as_str()).collect();
-            return Err(Error::missing_fields(&names));
+            return Some(Error::missing_fields(&names));
         }
         let error = Error::new(ErrorCode::ValidationError, first.message.clone());
         if self.errors.len() == 1 && !nested(first) {
-            return Err(error);
+            return Some(error);
         }
         let fields: Vec<Value> =
             self.errors.iter().map(|error| json!({"field": error.field, "message": error.message})).collect();
-        Err(error.with("fields", fields))
+        Some(error.with("fields", fields))
     }
 }
 

@@ -54,11 +54,88 @@ pub struct Slice<T> {
     pub next_cursor: Option<String>,
 }
 
+/// A window onto a list: `first` rows after a cursor, for lists that grow while they are paged through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowRequest {
+    /// 1 to [`MAX_WINDOW`].
+    pub first: u32,
+    /// The cursor of the last row that was seen.
+    pub after: Option<String>,
+}
+
+/// Rows of one window at most.
+pub const MAX_WINDOW: u32 = 100;
+
+impl WindowRequest {
+    /// Refuses what is out of range with a 422.
+    pub fn new(first: i64, after: Option<String>) -> Result<Self> {
+        let mut validation = Validation::default();
+        let rows = u32::try_from(first).ok().filter(|first| (1..=MAX_WINDOW).contains(first));
+        if rows.is_none() {
+            validation.invalid("first", &format!("must be between 1 and {MAX_WINDOW}"));
+        }
+        validation.finish()?;
+        Ok(Self { first: rows.unwrap_or(MAX_WINDOW), after })
+    }
+
+    /// Rows to read: one more than is shown tells whether there are more.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        u64::from(self.first) + 1
+    }
+}
+
+/// What a [`WindowRequest`] gets. Each row has its cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window<T> {
+    /// Cursor and row, in order.
+    pub rows: Vec<(String, T)>,
+    /// Whether rows follow.
+    pub has_next: bool,
+    /// Whether the window began behind a cursor, which stood on a row once.
+    pub has_previous: bool,
+}
+
+impl<T> Window<T> {
+    /// From at most [`WindowRequest::limit`] rows; `cursor` names the place of one.
+    pub fn of(mut rows: Vec<T>, request: &WindowRequest, cursor: impl Fn(&T) -> String) -> Self {
+        let has_next = rows.len() > request.first as usize;
+        rows.truncate(request.first as usize);
+        let rows = rows.into_iter().map(|row| (cursor(&row), row)).collect();
+        Self { rows, has_next, has_previous: request.after.is_some() }
+    }
+}
+
 /// Opaque cursors: a few numbers as URL-safe base 64. They hold positions, never rights, so they need no signature.
 pub mod cursor {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use sha2::{Digest, Sha256};
 
     use crate::{Error, ErrorCode, Result};
+
+    /// Bytes that bind a [`place`] to its list.
+    const TAG: usize = 6;
+    /// Characters of a cursor that are worth decoding.
+    const MAX_CHARS: usize = 256;
+
+    /// The cursor of the place `text` in `list`. `list` names everything that decides what the list is (its kind, the
+    /// tenant, order, filters): a cursor of another list is refused and not taken for a place in this one.
+    #[must_use]
+    pub fn place(list: &str, text: &str) -> String {
+        let mut bytes = Sha256::digest(list)[..TAG].to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The text of a [`place`] in `list`; a 422 for everything else.
+    pub fn read_place(list: &str, cursor: &str) -> Result<String> {
+        let bytes = if cursor.len() <= MAX_CHARS { URL_SAFE_NO_PAD.decode(cursor).ok() } else { None };
+        let (tag, text) = bytes.as_deref().and_then(|bytes| bytes.split_at_checked(TAG)).ok_or_else(refused)?;
+        if tag != &Sha256::digest(list)[..TAG] {
+            return Err(refused());
+        }
+        String::from_utf8(text.to_vec()).map_err(|_| refused())
+    }
 
     /// The text of `numbers`.
     #[must_use]
@@ -105,6 +182,35 @@ mod tests {
             let request = PageRequest::new(page, per_page).ok();
             assert_eq!(request.map(|r| (r.page, r.per_page, r.offset())), wanted, "{page:?} {per_page:?}");
         }
+    }
+
+    #[test]
+    fn window_request_out_of_range_is_refused() {
+        for (first, passes) in [(1, true), (100, true), (0, false), (101, false), (-1, false), (i64::MAX, false)] {
+            assert_eq!(WindowRequest::new(first, None).is_ok(), passes, "{first}");
+        }
+    }
+
+    #[test]
+    fn window_of_exactly_the_rows_has_no_next() {
+        let check = |rows: &[u8], first, after: Option<&str>, expected: (usize, bool, bool)| {
+            let request = WindowRequest::new(first, after.map(str::to_owned)).expect("in range");
+            let window = Window::of(rows.to_vec(), &request, ToString::to_string);
+            assert_eq!((window.rows.len(), window.has_next, window.has_previous), expected, "{rows:?} {first}");
+        };
+        check(&[], 2, None, (0, false, false));
+        check(&[1, 2], 2, None, (2, false, false));
+        check(&[1, 2, 3], 2, Some("x"), (2, true, true));
+    }
+
+    #[test]
+    fn place_belongs_to_its_list() {
+        let cursor = cursor::place("scans|t1", "scan_1");
+        assert_eq!(cursor::read_place("scans|t1", &cursor).ok().as_deref(), Some("scan_1"));
+        for (list, text) in [("scans|t2", &*cursor), ("scans|t1", "AAAA"), ("scans|t1", ""), ("scans|t1", "!")] {
+            assert!(cursor::read_place(list, text).is_err(), "{list} {text}");
+        }
+        assert!(cursor::read_place("l", &cursor::place("l", &"x".repeat(300))).is_err());
     }
 
     #[test]

@@ -130,6 +130,14 @@ pub trait CoreStore: Send + Sync {
     /// Alerts, newest first.
     async fn list_alerts(&self, tenant_id: &TenantId, page: PageRequest) -> Result<Page<UsageAlert>>;
 
+    /// Alerts, newest first, after the alert of that id and instant, at most `limit`.
+    async fn list_alerts_after(
+        &self,
+        tenant_id: &TenantId,
+        after: Option<(DateTime<Utc>, &str)>,
+        limit: u64,
+    ) -> Result<Vec<UsageAlert>>;
+
     /// Lines of the ledger of one period in the order of writing, after `after`, at most `limit`.
     async fn list_ledger(
         &self,

@@ -8,7 +8,7 @@ use moka::future::Cache;
 use crate::{
     Actor, Error, PlanId, Result, Scope, TenantId,
     entitlement::Standing,
-    page::{Page, PageRequest, Slice, cursor},
+    page::{Page, PageRequest, Slice, Window, WindowRequest, cursor},
     period::Period,
     plan::{Plan, PlanCatalogue},
     quota::{LedgerEntry, QuotaKind, reaches},
@@ -61,6 +61,21 @@ pub struct UsageAlert {
     /// A sentence for people.
     pub message: String,
     /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a tenant sees of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantProfile {
+    /// Chosen by the application that registered it.
+    pub id: TenantId,
+    /// Contact address, as given.
+    pub email: String,
+    /// Display name.
+    pub name: Option<String>,
+    /// The plan in force.
+    pub plan: Plan,
+    /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
 
@@ -146,18 +161,24 @@ impl Usage {
         self.store.list_alerts(&actor.tenant_id, page).await
     }
 
+    /// The same behind cursors. Scope `usage:read`.
+    pub async fn alert_window(&self, actor: &Actor, request: &WindowRequest) -> Result<Window<UsageAlert>> {
+        actor.require(Scope::UsageRead)?;
+        let list = format!("alerts|{}", actor.tenant_id);
+        let after = request.after.as_deref().map(|cursor| read_alert_place(&list, cursor)).transpose()?;
+        let after = after.as_ref().map(|(at, id)| (*at, id.as_str()));
+        let rows = self.store.list_alerts_after(&actor.tenant_id, after, request.limit()).await?;
+        Ok(Window::of(rows, request, |alert| {
+            cursor::place(&list, &format!("{} {}", nanos(alert.created_at), alert.id))
+        }))
+    }
+
     /// The ledger of the running period, oldest first; 100 lines a slice. A bad cursor is a 422. Scope `usage:read`.
     ///
     /// A cursor belongs to its period: whoever pages across a reset gets the old period to its end.
     pub async fn ledger(&self, actor: &Actor, cursor: Option<&str>) -> Result<Slice<LedgerEntry>> {
         actor.require(Scope::UsageRead)?;
-        let (period_start, after) = match cursor {
-            Some(text) => {
-                let [start_ms, seq] = cursor::decode(text)?;
-                (DateTime::from_timestamp_millis(start_ms).ok_or_else(cursor::refused)?, Some(seq))
-            }
-            None => (self.tenant(actor).await?.entitlement.at(self.clock.now()).period.start, None),
-        };
+        let (period_start, after) = self.ledger_place(actor, cursor).await?;
         let mut lines = self.store.list_ledger(&actor.tenant_id, period_start, after, LEDGER_SLICE + 1).await?;
         let more = lines.len() > LEDGER_SLICE as usize;
         lines.truncate(LEDGER_SLICE as usize);
@@ -166,9 +187,48 @@ impl Usage {
         Ok(Slice { rows: lines.into_iter().map(|line| line.row).collect(), next_cursor })
     }
 
+    /// The same with a cursor for each line. Scope `usage:read`.
+    pub async fn ledger_window(&self, actor: &Actor, request: &WindowRequest) -> Result<Window<LedgerEntry>> {
+        actor.require(Scope::UsageRead)?;
+        let (period_start, after) = self.ledger_place(actor, request.after.as_deref()).await?;
+        let lines = self.store.list_ledger(&actor.tenant_id, period_start, after, request.first + 1).await?;
+        let window = Window::of(lines, request, |line| cursor::encode([period_start.timestamp_millis(), line.seq]));
+        let rows = window.rows.into_iter().map(|(cursor, line)| (cursor, line.row)).collect();
+        Ok(Window { rows, has_next: window.has_next, has_previous: window.has_previous })
+    }
+
+    /// The period and the last line seen that a cursor of the ledger stands for.
+    async fn ledger_place(&self, actor: &Actor, cursor: Option<&str>) -> Result<(DateTime<Utc>, Option<i64>)> {
+        let Some(text) = cursor else {
+            return Ok((self.tenant(actor).await?.entitlement.at(self.clock.now()).period.start, None));
+        };
+        let [start_ms, seq] = cursor::decode(text)?;
+        Ok((DateTime::from_timestamp_millis(start_ms).ok_or_else(cursor::refused)?, Some(seq)))
+    }
+
+    /// The tenant itself. Scope `usage:read`.
+    pub async fn profile(&self, actor: &Actor) -> Result<TenantProfile> {
+        actor.require(Scope::UsageRead)?;
+        let tenant = self.tenant(actor).await?;
+        let plan = self.plans.get(tenant.entitlement.plan_at(self.clock.now())).clone();
+        Ok(TenantProfile { id: tenant.id, email: tenant.email, name: tenant.name, plan, created_at: tenant.created_at })
+    }
+
     async fn tenant(&self, actor: &Actor) -> Result<Tenant> {
         self.store.find_tenant(&actor.tenant_id).await?.ok_or_else(Error::not_found)
     }
+}
+
+/// Unix time; instants of this product fit.
+fn nanos(at: DateTime<Utc>) -> i64 {
+    at.timestamp_nanos_opt().unwrap_or(i64::MAX)
+}
+
+fn read_alert_place(list: &str, cursor: &str) -> Result<(DateTime<Utc>, String)> {
+    let place = cursor::read_place(list, cursor)?;
+    let (nanos, id) = place.split_once(' ').ok_or_else(cursor::refused)?;
+    let at = nanos.parse().map(DateTime::from_timestamp_nanos).map_err(|_| cursor::refused())?;
+    Ok((at, id.to_owned()))
 }
 
 fn summarize(tenant_id: TenantId, plan: &Plan, counts: UsageCounts, period: Period) -> UsageSummary {

@@ -63,6 +63,8 @@ pub struct Config {
     pub webhook_body_limit: usize,
     /// A request that has no answer by then is a 408.
     pub request_timeout: Duration,
+    /// Origins whose pages may call the API from a browser.
+    pub origins: Vec<String>,
     /// Set by whoever stops the server: from then on `/readyz` answers 503, before connections are refused.
     pub draining: Arc<AtomicBool>,
 }
@@ -75,6 +77,7 @@ impl Default for Config {
             scan_body_limit: 15 << 20,
             webhook_body_limit: 1 << 20,
             request_timeout: Duration::from_secs(30),
+            origins: Vec::new(),
             draining: Arc::default(),
         }
     }

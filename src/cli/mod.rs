@@ -54,6 +54,8 @@ enum Command {
     Plans(Box<Settings>),
     /// Print the OpenAPI document of the REST API.
     Openapi,
+    /// Print the schema of the GraphQL API.
+    Schema,
     /// Look at the configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -84,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Billing(command) => block_on(billing::billing(command)),
         Command::Plans(settings) => server::plans(&settings),
         Command::Openapi => output::print(&nat::rest::openapi()),
+        Command::Schema => output::print(&nat::graphql::sdl()),
         Command::Config(ConfigCommand::Check(settings)) => server::check(&settings),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -24,17 +24,25 @@ fn check_names_every_mistake_at_once_and_no_secret() {
         plans_file: Some("/nonexistent/plans.toml".into()),
         workers: "0".into(),
         log_format: "xml".into(),
+        dashboard: "maybe".into(),
+        graphiql: "1".into(),
+        graphql_batch: "11".into(),
+        origins: Some("https://app.example/path, https://ok.example".into()),
         ..settings()
     };
-    let problems = wrong.check().err().expect("nine mistakes");
+    let problems = wrong.check().err().expect("thirteen mistakes");
     let variables: Vec<&str> = problems.iter().map(|problem| &*problem.variable).collect();
     let expected = [
         "DATABASE_URL",
         "NAT_LISTEN",
         "NAT_PLANS_FILE",
+        "NAT_MODE",
         "STRIPE_WEBHOOK_SECRET",
         "NAT_SEAL_KEY",
-        "NAT_MODE",
+        "NAT_GRAPHQL_BATCH",
+        "NAT_ORIGINS",
+        "NAT_DASHBOARD",
+        "NAT_GRAPHIQL",
         "NAT_TARGET_DENY",
         "NAT_WORKERS",
         "NAT_LOG_FORMAT",

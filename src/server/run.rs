@@ -42,9 +42,11 @@ pub async fn serve(config: &Config, stop: CancellationToken, ready: impl FnOnce(
         None => None,
     };
     let app = compose(config).await.map_err(|error| explain(&error))?;
-    let rest = nat_rest::Config::default();
+    let rest = nat_rest::Config { origins: config.graphql.origins.clone(), ..nat_rest::Config::default() };
     let draining = rest.draining.clone();
-    let router = nat_rest::router_with(app.services.clone(), rest, nat_graphql::router(graphql_services(&app)));
+    let graphql = nat_graphql::Settings { stop: stop.clone(), ..config.graphql.clone() };
+    let graphql = nat_graphql::router(graphql_services(&app), graphql);
+    let router = nat_rest::router_with(app.services.clone(), rest, graphql);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(background(app.clone(), config.clone(), Part::All, stop.clone()));
@@ -159,6 +161,9 @@ fn graphql_services(app: &App) -> nat_graphql::Services {
         keys: app.services.keys.clone(),
         usage: app.services.usage.clone(),
         limiter: app.services.limiter.clone(),
+        scans: app.services.scans.clone(),
+        billing: app.services.billing.clone(),
+        plans: app.services.plans.clone(),
     }
 }
 

@@ -36,3 +36,8 @@ fn every_case_of_billing_has_a_test() {
     let quota: Vec<u32> = tested('q').into_iter().filter(|number| (18..=23).contains(number)).collect();
     assert_eq!(quota, (18..=23).collect::<Vec<u32>>(), "Q18 to Q23");
 }
+
+#[test]
+fn every_case_of_graphql_has_a_test() {
+    assert_eq!(tested('g'), (1..=33).collect::<Vec<u32>>(), "G1 to G33");
+}

@@ -1,9 +1,11 @@
 //! Tests of the whole: the layout of the house, the binary, servers under load and under the knife.
 
+mod authz;
 mod billing;
 mod cases;
 mod cli;
 mod docs;
+mod graphql;
 mod hostile;
 mod layout;
 mod parity;

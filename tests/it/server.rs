@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::process::{Client, SEAL_KEY, Server, plans};
 
 /// The sample API on a free port, for as long as the runtime lives.
-async fn target() -> String {
+pub(crate) async fn target() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move { axum::serve(listener, nat::sample::router()).await });

@@ -174,6 +174,13 @@ impl ApiKeys {
         self.ports().store.list_keys(&actor.tenant_id).await
     }
 
+    /// The key that is shown, as lists show it: no scope is needed to look at oneself. `None` for the service itself.
+    pub async fn own(&self, actor: &Actor) -> Result<Option<ApiKey>> {
+        let Some(id) = &actor.key_id else { return Ok(None) };
+        let keys = self.ports().store.list_keys(&actor.tenant_id).await?;
+        Ok(keys.into_iter().find(|key| key.id == *id))
+    }
+
     /// Makes a key. Scope `keys:write`. At most 100 keys of a tenant are active at once.
     pub async fn create(&self, actor: &Actor, input: CreateApiKey) -> Result<NewApiKey> {
         actor.require(Scope::KeysWrite)?;

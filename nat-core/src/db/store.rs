@@ -114,6 +114,23 @@ impl CoreStore for SeaStore {
         Ok(Page { rows, total, request: page })
     }
 
+    async fn list_alerts_after(
+        &self,
+        tenant_id: &TenantId,
+        after: Option<(DateTime<Utc>, &str)>,
+        limit: u64,
+    ) -> Result<Vec<UsageAlert>> {
+        use usage_alert::Column;
+        let mut query = usage_alert::Entity::find().filter(Column::TenantId.eq(tenant_id.as_str()));
+        if let Some((at, id)) = after {
+            let same_instant = Condition::all().add(Column::CreatedAt.eq(at)).add(Column::Id.lt(id));
+            query = query.filter(Condition::any().add(Column::CreatedAt.lt(at)).add(same_instant));
+        }
+        let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit);
+        let rows = query.all(&self.read).await.map_err(database_error)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
     async fn list_ledger(
         &self,
         tenant_id: &TenantId,

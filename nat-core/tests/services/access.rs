@@ -210,7 +210,8 @@ async fn nobody_makes_a_key_that_may_do_more_than_its_maker() {
         let w = World::new(&db.store);
         let (all, first) = w.tenant("acme", "free").await;
         let made = w.keys.create(&all, named("ci")).await.unwrap();
-        let wanted: Scopes = [Scope::UsageRead, Scope::ScansRead, Scope::ScansWrite, Scope::BillingWrite].into();
+        let wanted: Scopes =
+            [Scope::UsageRead, Scope::ScansRead, Scope::ScansWrite, Scope::BillingWrite, Scope::SchemaRead].into();
         assert_eq!(made.key.scopes, wanted, "all but keys:*");
         let minter = with_scopes(&all, &[Scope::KeysWrite, Scope::ScansRead]);
         let ask = |scopes: &[&str]| CreateApiKey {

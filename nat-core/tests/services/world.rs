@@ -149,6 +149,14 @@ impl CoreStore for CountingStore {
     async fn list_alerts(&self, tenant_id: &TenantId, page: PageRequest) -> Result<Page<UsageAlert>> {
         self.up()?.list_alerts(tenant_id, page).await
     }
+    async fn list_alerts_after(
+        &self,
+        tenant_id: &TenantId,
+        after: Option<(DateTime<Utc>, &str)>,
+        limit: u64,
+    ) -> Result<Vec<UsageAlert>> {
+        self.up()?.list_alerts_after(tenant_id, after, limit).await
+    }
     async fn list_ledger(
         &self,
         tenant_id: &TenantId,

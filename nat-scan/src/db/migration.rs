@@ -84,3 +84,63 @@ fn blobs(name: &'static str) -> TableCreateStatement {
     }
     table
 }
+
+/// Findings as rows, so that they can be listed across scans, and what tenants decided about them.
+pub(super) struct Findings;
+
+impl MigrationName for Findings {
+    fn name(&self) -> &str {
+        "m20261126_000001_finding"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Findings {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(finding()).await?;
+        manager.create_table(triage()).await?;
+        let by_target = Index::create()
+            .name("finding_target")
+            .table("finding")
+            .col("tenant_id")
+            .col("latest")
+            .col("scan_id")
+            .col("place")
+            .to_owned();
+        manager.create_index(by_target).await?;
+        let in_order = Index::create().name("scan_of_tenant").table("scan").col("tenant_id").col("id").to_owned();
+        manager.create_index(in_order).await
+    }
+}
+
+fn finding() -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table("finding");
+    for text in ["scan_id", "fingerprint", "tenant_id", "kind", "url", "check_id", "title", "severity", "confidence"] {
+        table.col(ColumnDef::new(text).text().not_null());
+    }
+    for text in ["endpoint", "location", "status"] {
+        table.col(ColumnDef::new(text).text().not_null());
+    }
+    table
+        .col(ColumnDef::new("place").big_integer().not_null())
+        .col(ColumnDef::new("latest").boolean().not_null())
+        .col(ColumnDef::new("first_seen_at").timestamp_with_time_zone().not_null())
+        .primary_key(Index::create().col("scan_id").col("fingerprint"))
+        .foreign_key(ForeignKey::create().from("finding", "scan_id").to("scan", "id"));
+    table
+}
+
+fn triage() -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table("finding_triage");
+    for text in ["tenant_id", "kind", "url", "fingerprint", "status", "reason"] {
+        table.col(ColumnDef::new(text).text().not_null());
+    }
+    table
+        .col(ColumnDef::new("expires_at").timestamp_with_time_zone())
+        .col(ColumnDef::new("set_at").timestamp_with_time_zone().not_null())
+        .primary_key(Index::create().col("tenant_id").col("kind").col("url").col("fingerprint"))
+        .foreign_key(ForeignKey::create().from("finding_triage", "tenant_id").to("tenant", "id"));
+    table
+}

@@ -243,6 +243,57 @@ pub(crate) async fn list(
     Ok((rows, total))
 }
 
+/// Which scans are meant. Empty and `None` mean all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) statuses: Vec<&'static str>,
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) url: Option<String>,
+}
+
+fn wanted_of(tenant_id: &TenantId, wanted: &Wanted) -> sea_orm::Select<row::Entity> {
+    let statuses = (!wanted.statuses.is_empty()).then(|| Column::Status.is_in(wanted.statuses.iter().copied()));
+    let condition = Condition::all()
+        .add_option(statuses)
+        .add_option(wanted.kind.map(|kind| Column::Kind.eq(kind)))
+        .add_option(wanted.url.as_deref().map(|url| Column::Url.eq(url)));
+    row::Entity::find().filter(Column::TenantId.eq(tenant_id.as_str())).filter(condition)
+}
+
+/// Scans in the order of their ids, which is that of their acceptance, behind `after`.
+pub(crate) async fn list_after(
+    db: &impl ConnectionTrait,
+    tenant_id: &TenantId,
+    wanted: &Wanted,
+    oldest_first: bool,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let query = wanted_of(tenant_id, wanted);
+    let query = match (after, oldest_first) {
+        (Some(id), true) => query.filter(Column::Id.gt(id)),
+        (Some(id), false) => query.filter(Column::Id.lt(id)),
+        (None, _) => query,
+    };
+    let query = if oldest_first { query.order_by_asc(Column::Id) } else { query.order_by_desc(Column::Id) };
+    query.limit(limit).all(db).await.map_err(database_error)
+}
+
+/// How many rows [`list_after`] has in all.
+pub(crate) async fn count(db: &impl ConnectionTrait, tenant_id: &TenantId, wanted: &Wanted) -> Result<u64> {
+    wanted_of(tenant_id, wanted).count(db).await.map_err(database_error)
+}
+
+/// Scans by id; those that do not exist are left out.
+pub(crate) async fn find_many(db: &impl ConnectionTrait, tenant_id: &TenantId, ids: &[ScanId]) -> Result<Vec<Model>> {
+    row::Entity::find()
+        .filter(Column::TenantId.eq(tenant_id.as_str()))
+        .filter(Column::Id.is_in(ids.iter().map(ScanId::as_str)))
+        .all(db)
+        .await
+        .map_err(database_error)
+}
+
 /// Scans of the tenant that are not ended.
 pub(crate) async fn count_alive(tx: &SeaTx, tenant_id: &TenantId) -> Result<u64> {
     row::Entity::find()
@@ -377,6 +428,13 @@ pub(crate) async fn attach_outcome(
 pub(crate) async fn read_outcome(db: &impl ConnectionTrait, id: &ScanId) -> Result<Option<Vec<u8>>> {
     let row = outcome::Entity::find_by_id(id.as_str()).one(db).await.map_err(database_error)?;
     Ok(row.map(|row| row.outcome))
+}
+
+/// The outcomes of these scans; whose they are was asked before.
+pub(crate) async fn read_outcomes(db: &impl ConnectionTrait, ids: &[ScanId]) -> Result<Vec<(ScanId, Vec<u8>)>> {
+    let wanted = outcome::Column::ScanId.is_in(ids.iter().map(ScanId::as_str));
+    let rows = outcome::Entity::find().filter(wanted).all(db).await.map_err(database_error)?;
+    Ok(rows.into_iter().map(|row| (row.scan_id.into(), row.outcome)).collect())
 }
 
 /// Puts a running scan back; its lease is gone then. Returns the number of its next push.

@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::accept::PUSH_AGAIN_S;
+use super::finding::{live, settle};
 use super::show::kind_of_row;
-use super::stored::{StoredConfig, StoredIdentities, bound, pack, redact, scan_config};
+use super::stored::{MAX_FINDINGS, StoredConfig, StoredIdentities, bound, pack, redact, redact_finding, scan_config};
 use super::{Scans, StoredProgress};
+use crate::db::finding;
 use crate::db::scan::{self, Counts, End, Input, Lease, Model};
 use crate::engine::{Event, EventSink, Outcome, ScanConfig, ScanFailure};
+use crate::finding::Finding;
 
 /// A worker that does not renew its lease for this long has died.
 const LEASE_S: i64 = 30;
@@ -39,6 +42,8 @@ const END_PAUSE: Duration = Duration::from_secs(1);
 struct Observed {
     started: AtomicBool,
     progress: Mutex<StoredProgress>,
+    /// In the order in which they were found, as many as are kept.
+    found: Mutex<Vec<Arc<Finding>>>,
     wake: Notify,
 }
 
@@ -49,6 +54,13 @@ impl Observed {
     }
 
     fn take(&self, event: Event) {
+        if let Event::Found(finding) = event {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            if found.len() < MAX_FINDINGS {
+                found.push(finding);
+            }
+            return;
+        }
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::SpecLoaded { operations, .. } => progress.operations_total = operations as u64,
@@ -72,6 +84,12 @@ impl Observed {
 
     fn started(&self) -> bool {
         self.started.load(Ordering::SeqCst)
+    }
+
+    /// What was found since there were `seen`.
+    fn found_since(&self, seen: usize) -> Vec<Finding> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter().skip(seen).map(|finding| Finding::clone(finding)).collect()
     }
 
     fn progress(&self) -> StoredProgress {
@@ -149,10 +167,12 @@ impl Scans {
         let token = CancellationToken::new();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), token.clone());
         let _registered = Registered { scans: self, id };
+        // An attempt before this one may have noted something.
+        finding::delete_of_scan(&ports.store.write, id).await?;
         let input = scan::read_input(&ports.store.read, id).await?;
         let observed = Arc::new(Observed::default());
         let (attempt, secrets) = match self.prepare(&claimed.row, input) {
-            Ok((config, secrets)) => (self.run(&claimed, config, &observed, token).await, secrets),
+            Ok((config, secrets)) => (self.run(&claimed, config, &observed, &secrets, token).await, secrets),
             Err(error) => {
                 tracing::error!(scan_id = %id, %error, cause = ?error.cause(), "the stored request cannot be read");
                 (Attempt::Broke, Vec::new())
@@ -182,13 +202,14 @@ impl Scans {
         claimed: &Claimed,
         config: ScanConfig,
         observed: &Arc<Observed>,
+        secrets: &[String],
         token: CancellationToken,
     ) -> Attempt {
         let engine = (self.engine)(config, observed.sink(), token.clone());
         let mut engine = AbortOnDropHandle::new(tokio::spawn(engine));
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut watch = Watch::new(self, claimed, observed.clone());
+        let mut watch = Watch::new(self, claimed, observed.clone(), secrets);
         let mut deadline = None;
         loop {
             tokio::select! {
@@ -256,7 +277,10 @@ impl Scans {
         }
         match row.status.as_str() {
             // The tenant was faster: the row has ended, what we got to is added.
-            scan::CANCELLED => attach(&tx, id, ended, observed.progress()).await?,
+            scan::CANCELLED => {
+                note_findings(&tx, &row, ended, false).await?;
+                attach(&tx, id, ended, observed.progress()).await?;
+            }
             scan::RUNNING => {
                 let interrupted = ended.is_none_or(|ended| ended.outcome.cancelled);
                 if self.stopping.load(Ordering::SeqCst) && interrupted {
@@ -276,6 +300,7 @@ impl Scans {
                 }
                 let detail = serde_json::json!({"status": status, "error": failure.as_ref().map(|f| &f.code)});
                 scan::end(&tx, &row, &End { status, failure, at: now }).await?;
+                note_findings(&tx, &row, ended, status == scan::COMPLETED).await?;
                 attach(&tx, id, ended, progress).await?;
                 // The plan plays no part in what the service itself does.
                 let system = Actor::system(tenant_id.clone(), "".into());
@@ -324,6 +349,18 @@ async fn attach(tx: &SeaTx, id: &ScanId, ended: Option<&Ended>, progress: Stored
     scan::attach_outcome(tx, id, blob.clone(), &progress, &counts).await
 }
 
+/// Puts the findings of the end in the place of those that were noted on the way.
+async fn note_findings(tx: &SeaTx, row: &Model, ended: Option<&Ended>, completed: bool) -> Result<()> {
+    let tenant_id = TenantId::from(row.tenant_id.as_str());
+    finding::delete_of_scan(&tx.inner, &ScanId::from(row.id.as_str())).await?;
+    let Some(Ended { outcome, .. }) = ended else { return Ok(()) };
+    let known = finding::list_known(&tx.inner, &tenant_id, &row.kind, &row.url).await?;
+    if completed {
+        finding::outdate(tx, &tenant_id, &row.kind, &row.url).await?;
+    }
+    finding::insert(&tx.inner, settle(row, &known, outcome, completed)).await
+}
+
 async fn until(deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         tokio::time::sleep_until(deadline).await;
@@ -357,14 +394,33 @@ struct Watch<'a> {
     observed: Arc<Observed>,
     written: StoredProgress,
     renewed: Instant,
+    /// Findings that have their row.
+    noted: usize,
+    secrets: &'a [String],
     committed: bool,
     lost: bool,
 }
 
 impl<'a> Watch<'a> {
-    fn new(scans: &'a Scans, claimed: &'a Claimed, observed: Arc<Observed>) -> Self {
+    fn new(scans: &'a Scans, claimed: &'a Claimed, observed: Arc<Observed>, secrets: &'a [String]) -> Self {
         let (written, renewed) = (StoredProgress::default(), Instant::now());
-        Self { scans, claimed, observed, written, renewed, committed: false, lost: false }
+        Self { scans, claimed, observed, written, renewed, noted: 0, secrets, committed: false, lost: false }
+    }
+
+    /// Writes what was found since the last look, so that whoever watches sees it on any node.
+    async fn note(&mut self) -> Result<()> {
+        let mut findings = self.observed.found_since(self.noted);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        findings.iter_mut().for_each(|finding| redact_finding(finding, self.secrets));
+        let Claimed { row, tenant_id, .. } = self.claimed;
+        let store = &self.scans.ports.store;
+        let known = finding::list_known(&store.read, tenant_id, &row.kind, &row.url).await?;
+        let place = i64::try_from(self.noted).unwrap_or(i64::MAX);
+        finding::insert(&store.write, live(row, &known, &findings, place)).await?;
+        self.noted += findings.len();
+        Ok(())
     }
 
     /// False when the scan has to stop: it was cancelled, or the lease is lost.
@@ -373,7 +429,12 @@ impl<'a> Watch<'a> {
             self.commit_quota().await;
         }
         match self.renew().await {
-            Ok(true) => true,
+            Ok(true) => {
+                if let Err(error) = self.note().await {
+                    tracing::warn!(scan_id = %self.claimed.lease.scan_id, %error, "cannot note findings yet");
+                }
+                true
+            }
             Ok(false) => {
                 // Whether it was cancelled or lost is settled, under a lock, when the end is written.
                 false

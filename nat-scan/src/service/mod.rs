@@ -2,6 +2,7 @@
 
 mod accept;
 mod execute;
+mod finding;
 mod show;
 mod stored;
 mod sweep;
@@ -17,6 +18,8 @@ use futures::future::BoxFuture;
 use nat_core::quota::QuotaKind;
 use nat_core::{ScanId, TenantId};
 use tokio_util::sync::CancellationToken;
+
+pub use finding::{FindingFilter, FindingId, FindingStatus, ScanFinding, SetFindingStatus, Triage, TriageStatus};
 
 use crate::engine::{self, EnginePorts, EventSink, Outcome, ScanConfig, ScanFailure, ScanKind, Summary};
 
@@ -125,6 +128,17 @@ pub struct ScanFilter {
     pub status: Option<String>,
     /// `functional` or `security`; anything else is a 422.
     pub kind: Option<String>,
+}
+
+/// Input of [`Scans::window`]. Empty and `None` mean all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanSelection {
+    /// One of these.
+    pub statuses: Vec<ScanStatus>,
+    /// Of this kind.
+    pub kind: Option<ScanKind>,
+    /// Of this target, as the scan shows it.
+    pub url: Option<String>,
 }
 
 /// A report file.

@@ -2,14 +2,14 @@
 
 use nat_core::audit::AuditEntry;
 use nat_core::error::Validation;
-use nat_core::page::{Page, PageRequest};
+use nat_core::page::{Page, PageRequest, Window, WindowRequest, cursor};
 use nat_core::quota::{self, LedgerReason};
 use nat_core::store::CoreTx;
 use nat_core::{Actor, Error, ErrorCode, Result, ScanId, Scope};
 
 use super::stored::{StoredConfig, unpack};
-use super::{Export, Scan, ScanFilter, ScanStatus, Scans, StoredProgress};
-use crate::db::scan::{self, End, Model};
+use super::{Export, Scan, ScanFilter, ScanSelection, ScanStatus, Scans, StoredProgress, quota_kind};
+use crate::db::scan::{self, End, Model, Wanted};
 use crate::engine::{Outcome, ScanFailure, ScanKind, Summary};
 use crate::report::{self, Format};
 
@@ -63,6 +63,37 @@ impl Scans {
         Ok(Page { rows, total, request: page })
     }
 
+    /// Scans behind cursors, newest first or oldest first. Scope `scans:read`.
+    pub async fn window(
+        &self,
+        actor: &Actor,
+        selection: &ScanSelection,
+        oldest_first: bool,
+        request: &WindowRequest,
+    ) -> Result<Window<Scan>> {
+        actor.require(Scope::ScansRead)?;
+        let list = format!("scans|{}|{selection:?}|{oldest_first}", actor.tenant_id);
+        let after = request.after.as_deref().map(|cursor| cursor::read_place(&list, cursor)).transpose()?;
+        let (db, wanted) = (&self.ports.store.read, wanted(selection));
+        let rows =
+            scan::list_after(db, &actor.tenant_id, &wanted, oldest_first, after.as_deref(), request.limit()).await?;
+        let rows = rows.into_iter().map(scan_of).collect::<Result<_>>()?;
+        Ok(Window::of(rows, request, |scan: &Scan| cursor::place(&list, scan.id.as_str())))
+    }
+
+    /// How many scans there are. Scope `scans:read`.
+    pub async fn count(&self, actor: &Actor, selection: &ScanSelection) -> Result<u64> {
+        actor.require(Scope::ScansRead)?;
+        scan::count(&self.ports.store.read, &actor.tenant_id, &wanted(selection)).await
+    }
+
+    /// Scans by id; unknown ones and those of other tenants are left out. Scope `scans:read`.
+    pub async fn find_many(&self, actor: &Actor, ids: &[ScanId]) -> Result<Vec<Scan>> {
+        actor.require(Scope::ScansRead)?;
+        let rows = scan::find_many(&self.ports.store.read, &actor.tenant_id, ids).await?;
+        rows.into_iter().map(scan_of).collect()
+    }
+
     /// Stops a scan, on whichever node it runs. 409 `SCAN_FINISHED` when it has ended. Scope `scans:write`.
     ///
     /// The row is ended at once, and the unit given back if no test request was sent; the worker notices within a
@@ -105,8 +136,24 @@ impl Scans {
     }
 }
 
+fn wanted(selection: &ScanSelection) -> Wanted {
+    let status = |status: &ScanStatus| match status {
+        ScanStatus::Queued => scan::QUEUED,
+        ScanStatus::Running => scan::RUNNING,
+        ScanStatus::Completed => scan::COMPLETED,
+        ScanStatus::Failed => scan::FAILED,
+        ScanStatus::Cancelled => scan::CANCELLED,
+    };
+    let url = selection.url.as_deref().map(|text| url::Url::parse(text).map_or_else(|_| text.to_owned(), String::from));
+    Wanted {
+        statuses: selection.statuses.iter().map(status).collect(),
+        kind: selection.kind.map(|kind| quota_kind(kind).as_str()),
+        url,
+    }
+}
+
 /// Outcomes may be large: unpacking and writing them must not hold up other requests.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)
 }
 

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::engine::{Outcome, ScanConfig, ScanKind, SpecSource};
+use crate::finding::Finding;
 use crate::identity::{Credentials, OAuth2};
 use crate::transport::Limits;
 
 /// Findings that are kept; they come worst first.
-const MAX_FINDINGS: usize = 5_000;
+pub(super) const MAX_FINDINGS: usize = 5_000;
 /// Bytes of evidence that are kept over all findings.
 const MAX_EVIDENCE: usize = 32 << 20;
 /// An outcome never unfolds to more than this.
@@ -200,32 +201,34 @@ pub(super) fn bound(outcome: &mut Outcome) {
 
 /// The engine redacts what it writes; this is the second lock on the same door.
 pub(super) fn redact(outcome: &mut Outcome, secrets: &[String]) {
-    let clean = |text: &mut String| {
-        for secret in secrets {
-            if text.contains(secret) {
-                *text = text.replace(secret, "[redacted]");
-            }
-        }
-    };
-    for finding in &mut outcome.findings {
-        let texts = [
-            &mut finding.title,
-            &mut finding.location,
-            &mut finding.description,
-            &mut finding.explanation,
-            &mut finding.remediation,
-            &mut finding.curl,
-        ];
-        texts.into_iter().for_each(clean);
-        for evidence in &mut finding.evidence {
-            clean(&mut evidence.request);
-            clean(&mut evidence.response);
-        }
-    }
+    let clean = |text: &mut String| clean(text, secrets);
+    outcome.findings.iter_mut().for_each(|finding| redact_finding(finding, secrets));
     outcome.notices.iter_mut().for_each(clean);
     outcome.operations.iter_mut().filter_map(|operation| operation.reason.as_mut()).for_each(clean);
     if let Some(failure) = &mut outcome.failure {
         clean(&mut failure.message);
+    }
+}
+
+/// The same for one finding.
+pub(super) fn redact_finding(finding: &mut Finding, secrets: &[String]) {
+    let texts = [
+        &mut finding.title,
+        &mut finding.location,
+        &mut finding.description,
+        &mut finding.explanation,
+        &mut finding.remediation,
+        &mut finding.curl,
+    ];
+    let proof = finding.evidence.iter_mut().flat_map(|evidence| [&mut evidence.request, &mut evidence.response]);
+    texts.into_iter().chain(proof).for_each(|text| clean(text, secrets));
+}
+
+fn clean(text: &mut String, secrets: &[String]) {
+    for secret in secrets {
+        if text.contains(secret) {
+            *text = text.replace(secret, "[redacted]");
+        }
     }
 }
 
