@@ -82,7 +82,12 @@ impl Wire {
     /// The next message of the protocol; `None` when the peer is gone.
     async fn hear(&mut self) -> Result<Option<Heard>, Close> {
         let text = match self.socket.recv().await {
-            None | Some(Ok(Message::Close(_))) => return Ok(None),
+            None => return Ok(None),
+            Some(Ok(Message::Close(_))) => {
+                // The answer to it is ready and only has to leave.
+                let _ = timeout(self.send_timeout, self.socket.flush()).await;
+                return Ok(None);
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(Some(Heard::Life)),
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => return Err(Close::BadMessage),

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::app::{App, quick, target, with_app, with_settings};
@@ -147,9 +148,24 @@ async fn g28_pings_are_answered_and_completed_operations_stop() {
         socket.subscribe("s", "{ usage { plan } }", json!({})).await;
         assert_eq!(socket.hear().await["type"], "next");
         assert_eq!(socket.hear().await, json!({"type": "complete", "id": "s"}));
+        socket.subscribe("u", "subscription { scanProgress(id: \"unknown\") { id } }", json!({})).await;
+        let unknown = socket.hear().await;
+        assert_eq!((&unknown["type"], &unknown["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("NOT_FOUND")));
         let hurtful = format!("{{ a(b: {}1) }}", "[".repeat(10_000));
         socket.subscribe("h", &hurtful, json!({})).await;
         assert_eq!(socket.hear().await["payload"][0]["extensions"]["code"], "QUERY_REFUSED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn g28_close_of_the_client_is_answered() {
+    with_app(async |app| {
+        let key = app.tenant("t", "pro").await;
+        let mut socket = Socket::ready(&app, &key).await;
+        let frame = CloseFrame { code: 1000.into(), reason: "done".into() };
+        socket.0.send(Message::Close(Some(frame))).await.expect("sent");
+        assert_eq!(socket.closed().await, 1000);
     })
     .await;
 }
