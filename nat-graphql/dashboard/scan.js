@@ -250,14 +250,14 @@ function findingRow(finding, session, signal) {
         }));
     }
 
-    /** Asks for the proof. While the scan runs there is none yet: it is asked for again at the next occasion. */
+    /** Asks for the proof. While the scan runs there is none yet, and it can be asked for again. */
     async function look() {
         if (!disclosure.open || asked) return;
         asked = true;
         fill(detail, el('p', { class: 'hint' }, 'Loading …'));
         const answer = await problem.guard(() => session.client.query(DETAIL, { id: finding.id }, signal));
         asked = Boolean(answer?.node?.detail);
-        fill(detail, answer && findingDetail(finding, answer.node?.detail));
+        fill(detail, answer && findingDetail(finding, answer.node?.detail, look));
     }
 
     disclosure.addEventListener('toggle', look);
@@ -265,16 +265,20 @@ function findingRow(finding, session, signal) {
     return { node: el('li', { class: 'card finding' }, disclosure), update, focus: () => summary.focus() };
 }
 
-function findingDetail(finding, detail) {
+function findingDetail(finding, detail, again) {
     const known = [
         ['Confidence', words(finding.confidence)],
         ['First seen', moment(finding.firstSeenAt)],
     ];
+    if (!detail && ['FIXED', 'NOT_TESTED'].includes(finding.status)) {
+        return [el('p', {}, 'This scan did not find it itself: the proof is in the scan before.'), facts(known)];
+    }
     if (!detail) {
-        const why = finding.status === 'FIXED' || finding.status === 'NOT_TESTED'
-            ? 'This scan did not find it itself: the proof is in the scan before.'
-            : 'The proof can be seen once the scan has ended.';
-        return [el('p', {}, why), facts(known)];
+        return [
+            el('p', {}, 'The proof can be seen once the scan has ended.'),
+            facts(known),
+            el('div', { class: 'actions' }, button('Look again', again)),
+        ];
     }
     const curl = el('pre', { tabindex: 0, role: 'region', 'aria-label': 'Request as a curl command' }, detail.curl);
     const text = (title, body) => body && [el('h4', {}, title), el('p', { class: 'prose' }, body)];
