@@ -8,6 +8,8 @@ import {
 } from './scans.js';
 
 const PAGE = 20;
+/** A scan is cancelled at once; what it had found until then is written a moment later. */
+const WRITTEN_AFTER_MS = 2_000;
 
 const FINDING_FIELDS = `fragment FindingFields on Finding {
     id checkId title severity confidence endpoint location status firstSeenAt
@@ -82,9 +84,15 @@ export function scanView(session, signal, scanId) {
                 announce(`The scan has ended: ${words(overview.current().status).toLowerCase()}.`);
                 session.usage.refresh();
                 findings.load();
+                if (overview.current().status === 'CANCELLED') setTimeout(() => problem.guard(again), WRITTEN_AFTER_MS);
             },
             error: (failure) => problem.show(failure.message),
         });
+        async function again() {
+            const late = await session.client.query(SCAN, { id: scan.id }, signal);
+            overview.update(late.scan);
+            await findings.load();
+        }
         const stopFindings = findings.follow();
         stopFollowing = () => {
             stopProgress();

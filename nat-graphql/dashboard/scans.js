@@ -254,7 +254,7 @@ export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'INFO'];
 /** Findings by severity: each with its word, so that colour only underlines it. */
 export function counts({ status, summary }) {
     const found = SEVERITIES.map((severity) => [severity, summary[severity.toLowerCase()]]).filter(([, n]) => n > 0);
-    const none = status === 'COMPLETED' ? 'No findings.' : 'It was stopped before it had results.';
+    const none = status === 'COMPLETED' ? 'No findings.' : 'It was stopped.';
     if (found.length === 0) return el('p', { class: 'hint' }, none);
     return el('ul', { class: 'pills', 'aria-label': 'Findings by severity' },
         found.map(([severity, n]) => el('li', {}, severityPill(severity, `${n} ${words(severity).toLowerCase()}`))));

@@ -66,7 +66,6 @@ pub(crate) struct FindingsOf {
 }
 
 // Equal keys have equal scans, which tell nearly all keys of one request apart.
-#[expect(clippy::derived_hash_with_manual_eq, reason = "the hash is over a part of what is compared")]
 impl Hash for FindingsOf {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.scan_id.hash(state);
@@ -95,7 +94,6 @@ pub(crate) struct FindingCountOf {
     pub(crate) filter: FindingFilter,
 }
 
-#[expect(clippy::derived_hash_with_manual_eq, reason = "the hash is over a part of what is compared")]
 impl Hash for FindingCountOf {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.scan_id.hash(state);

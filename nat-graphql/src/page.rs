@@ -99,3 +99,36 @@ pub(crate) fn graphiql() -> Response {
 pub(crate) fn graphiql() -> Response {
     StatusCode::NOT_FOUND.into_response()
 }
+
+/// What the build fetched, and how it is put together.
+#[cfg(feature = "graphiql")]
+mod bundle {
+    use super::{CSS, File, HTML, JS};
+
+    /// Its editor sets styles on elements and asks for source maps; it talks to this server only.
+    pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+        img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+        frame-ancestors 'none'";
+
+    macro_rules! ours {
+        ($name:literal, $media_type:ident) => {
+            File { name: $name, media_type: $media_type, bytes: include_bytes!(concat!("../graphiql/", $name)) }
+        };
+    }
+
+    macro_rules! fetched {
+        ($name:literal, $media_type:ident) => {
+            File { name: $name, media_type: $media_type, bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)) }
+        };
+    }
+
+    pub(super) const FILES: &[File] = &[
+        ours!("index.html", HTML),
+        ours!("page.css", CSS),
+        ours!("page.js", JS),
+        fetched!("graphiql.min.css", CSS),
+        fetched!("graphiql.min.js", JS),
+        fetched!("react.production.min.js", JS),
+        fetched!("react-dom.production.min.js", JS),
+    ];
+}

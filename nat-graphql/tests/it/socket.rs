@@ -150,7 +150,10 @@ async fn g28_pings_are_answered_and_completed_operations_stop() {
         assert_eq!(socket.hear().await, json!({"type": "complete", "id": "s"}));
         socket.subscribe("u", "subscription { scanProgress(id: \"unknown\") { id } }", json!({})).await;
         let unknown = socket.hear().await;
-        assert_eq!((&unknown["type"], &unknown["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("NOT_FOUND")));
+        assert_eq!(
+            (&unknown["type"], &unknown["payload"][0]["extensions"]["code"]),
+            (&json!("error"), &json!("NOT_FOUND"))
+        );
         let hurtful = format!("{{ a(b: {}1) }}", "[".repeat(10_000));
         socket.subscribe("h", &hurtful, json!({})).await;
         assert_eq!(socket.hear().await["payload"][0]["extensions"]["code"], "QUERY_REFUSED");
