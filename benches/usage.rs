@@ -6,8 +6,7 @@
 //! no socket hides the difference.
 #![expect(clippy::print_stdout, reason = "the ratio is the result")]
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+mod wire;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,10 +16,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nat::billing::service::SyncTenant;
 use nat::config::Settings;
 use nat::core::secret::ExposeSecret;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
+
+use wire::Server;
 
 const CONNECTIONS: usize = 16;
 /// Requests of one connection in one round.
@@ -61,82 +60,6 @@ async fn routers(dir: &std::path::Path) -> (Router, Router, String) {
     (ours, Router::new().route("/api/v1/usage", get(answer)), key)
 }
 
-/// A server on a thread of its own.
-struct Server {
-    address: SocketAddr,
-    /// Directory of its thread in /proc, where there is one.
-    thread: Option<std::path::PathBuf>,
-}
-
-impl Server {
-    /// `logged`: with the log of `nat serve` at its default level, written to nowhere.
-    fn start(router: Router, logged: bool) -> Self {
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let log = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::sink).finish();
-            let _guard = logged.then(|| tracing::subscriber::set_default(log));
-            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                let thread = std::fs::read_link("/proc/thread-self").ok();
-                let address = listener.local_addr().expect("an address");
-                tell.send(Self { address, thread: thread.map(|path| std::path::Path::new("/proc").join(path)) })
-                    .expect("someone waits");
-                axum::serve(listener, router).await.expect("a server");
-            });
-        });
-        told.recv().expect("the server starts")
-    }
-
-    /// Time on a processor so far; zero where the kernel does not tell.
-    fn busy(&self) -> Duration {
-        let read = |path: &std::path::PathBuf| std::fs::read_to_string(path.join("schedstat")).ok();
-        let text = self.thread.as_ref().and_then(read).unwrap_or_default();
-        Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
-    }
-
-    /// Requests a second and microseconds of the server's thread a request, in one round.
-    async fn round(&self, request: &[u8]) -> (f64, f64) {
-        let mut streams = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let stream = TcpStream::connect(self.address).await.expect("connected");
-            stream.set_nodelay(true).expect("set");
-            streams.push(stream);
-        }
-        let (begin, busy) = (Instant::now(), self.busy());
-        futures::future::join_all(streams.into_iter().map(|stream| ask(stream, request))).await;
-        let count = (CONNECTIONS * REQUESTS) as f64;
-        (count / begin.elapsed().as_secs_f64(), (self.busy() - busy).as_secs_f64() * 1e6 / count)
-    }
-}
-
-/// One connection: request, answer, request, …
-async fn ask(mut stream: TcpStream, request: &[u8]) {
-    let mut buffer = [0; 4096];
-    for _ in 0..REQUESTS {
-        stream.write_all(request).await.expect("sent");
-        let mut filled = 0;
-        loop {
-            let read = stream.read(&mut buffer[filled..]).await.expect("read");
-            assert!(read > 0, "the server closed");
-            filled += read;
-            if is_whole(&buffer[..filled]) {
-                break;
-            }
-        }
-    }
-}
-
-/// Head and body of a 200 with a length are there.
-fn is_whole(answer: &[u8]) -> bool {
-    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
-    let head = std::str::from_utf8(&answer[..end]).expect("ASCII");
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let (_, rest) = head.split_once("content-length: ").expect("a length");
-    let length: usize = rest.split("\r\n").next().unwrap_or(rest).parse().expect("a number");
-    answer.len() == end + 4 + length
-}
-
 fn over_sockets(runtime: &Runtime, ours: &Router, bare: &Router, key: &str) {
     let request = format!("GET /api/v1/usage HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: {key}\r\n\r\n");
     let servers = [
@@ -148,7 +71,7 @@ fn over_sockets(runtime: &Runtime, ours: &Router, bare: &Router, key: &str) {
     let mut best = [(0.0_f64, f64::INFINITY); 3];
     for _ in 0..ROUNDS {
         for ((_, server), best) in servers.iter().zip(&mut best) {
-            let (rate, cost) = runtime.block_on(server.round(request.as_bytes()));
+            let (rate, cost) = runtime.block_on(server.round(request.as_bytes(), CONNECTIONS, REQUESTS));
             *best = (best.0.max(rate), best.1.min(cost));
         }
     }

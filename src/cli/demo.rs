@@ -96,7 +96,7 @@ async fn tour(server: &str, target: &str, keep: bool) -> Result<(), String> {
         usage["scans_used"], usage["scans_limit"], usage["security_scan_count"], usage["monthly_security_scan_quota"]
     ));
     if keep {
-        output::say(&format!("Still running, with this API key: {key}\nCtrl-C ends it."));
+        output::say(&format!("Dashboard: {server}/\nStill running, with this API key: {key}\nCtrl-C ends it."));
     } else {
         output::say(
             "Run `nat demo --keep` to try the curl lines, or scan your own API: nat scan http://127.0.0.1:8000",

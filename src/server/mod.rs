@@ -5,4 +5,4 @@ mod run;
 mod seal;
 
 pub use compose::{App, compose, engine_ports};
-pub use run::{Part, serve, work};
+pub use run::{Part, graphql_services, serve, work};

@@ -156,7 +156,9 @@ async fn serve_metrics(listener: TcpListener, handle: PrometheusHandle, stop: Ca
     }
 }
 
-fn graphql_services(app: &App) -> nat_graphql::Services {
+/// What the GraphQL facade needs of a composed server.
+#[must_use]
+pub fn graphql_services(app: &App) -> nat_graphql::Services {
     nat_graphql::Services {
         keys: app.services.keys.clone(),
         usage: app.services.usage.clone(),
