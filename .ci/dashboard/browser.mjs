@@ -169,7 +169,7 @@ export async function line(server) {
 
 /** An API that takes its time, so that a scan of it can be watched and stopped; some of its operations are broken. */
 export async function slowTarget() {
-    const operations = Array.from({ length: 8 }, (_, index) => [`/things${index}/{id}`, index]);
+    const operations = Array.from({ length: 16 }, (_, index) => [`/things${index}/{id}`, index]);
     const paths = Object.fromEntries(operations.map(([route, index]) => [route, {
         get: {
             operationId: `thing${index}`,
@@ -189,8 +189,8 @@ export async function slowTarget() {
             response.end(document);
             return;
         }
-        await pause(250);
-        const broken = Number(/^\/things(\d)/.exec(request.url)?.[1] ?? 1) % 2 === 0;
+        await pause(400);
+        const broken = Number(/^\/things(\d+)/.exec(request.url)?.[1] ?? 1) % 2 === 0;
         response.statusCode = broken ? 500 : 200;
         response.setHeader('Content-Type', 'application/json');
         response.end(broken ? '{"trouble": true}' : '{"name": "a thing"}');

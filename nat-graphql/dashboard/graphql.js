@@ -233,7 +233,9 @@ class Live {
         const socket = this.#socket;
         this.#socket = null;
         this.#acknowledged = false;
-        socket?.close(1000);
+        // Closed while it connects, a socket complains on the console: it is closed as soon as it is open.
+        if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close(1000);
+        else socket?.close(1000);
     }
 
     #connect() {

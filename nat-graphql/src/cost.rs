@@ -154,7 +154,7 @@ impl Extension for Toll {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let parsed = next.run(context, query, variables).await;
+        let parsed = unharmed(next.run(context, query, variables)).await?;
         let document = parsed.map_err(|error| with_code(error, ErrorCode::GraphqlParseFailed))?;
         let till = context.data_unchecked::<Arc<Till>>();
         *till.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(Order::of(&document));
@@ -200,12 +200,25 @@ impl Extension for Toll {
     }
 }
 
+/// What reading a document gives. The library panics over some that are merely wrong, such as a variable of an unknown
+/// type with a default value (found by fuzzing); nothing of ours runs then, so it is the document's fault.
+async fn unharmed<T>(reading: impl Future<Output = T>) -> Result<T, ServerError> {
+    AssertUnwindSafe(reading).catch_unwind().await.map_err(|panic| {
+        tracing::warn!(why = text_of(panic.as_ref()), "the library could not read a document");
+        let message = "The document does not fit the schema.";
+        with_code(ServerError::new(message, None), ErrorCode::GraphqlValidationFailed)
+    })
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default()
+}
+
 /// The masked error of a resolver that panicked.
 fn mishap(panic: &(dyn Any + Send), (position, path): (Pos, Vec<String>)) -> ServerError {
     metrics::counter!("nat_http_panics_total").increment(1);
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    let mut error = server_error(&Error::internal(format!("panic: {text}")));
+    let mut error = server_error(&Error::internal(format!("panic: {}", text_of(panic))));
     error.locations = vec![position];
     error.path = path
         .into_iter()

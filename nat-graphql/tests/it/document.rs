@@ -109,3 +109,19 @@ async fn g11_long_documents_are_too_large() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn documents_that_the_library_panics_over_are_only_wrong() {
+    with_app(async |app| {
+        let key = app.tenant("t", "pro").await;
+        // Found by fuzzing.
+        for query in [
+            "query A($a: Nonsense = 1) { plans { planId } }",
+            "query A($a: [[[Nonsense!]!]!] = [[[0]]]) { nodes(ids: $a) { id } }",
+        ] {
+            assert_eq!(refused(&app, &key, query).await.code(), "GRAPHQL_VALIDATION_FAILED");
+        }
+        assert_eq!(app.query(&key, "{ plans { planId } }").await.status, 200);
+    })
+    .await;
+}
