@@ -167,8 +167,9 @@ impl Extension for Toll {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let refuse = |error| with_code(error, ErrorCode::GraphqlValidationFailed);
-        let validated = next.run(context).await.map_err(|errors| errors.into_iter().map(refuse).collect::<Vec<_>>())?;
-        let till = context.data_unchecked::<std::sync::Arc<Till>>();
+        let validated = unharmed(next.run(context)).await?;
+        let validated = validated.map_err(|errors| errors.into_iter().map(refuse).collect::<Vec<_>>())?;
+        let till = context.data_unchecked::<Arc<Till>>();
         let actor = context.data_unchecked::<Actor>();
         till.charge(actor, validated.complexity).await.map_err(|error| vec![server_error(&error)])?;
         if till.dry_run {

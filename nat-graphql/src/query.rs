@@ -1,5 +1,7 @@
 //! Queries. Each field is null when it fails, so that its neighbours stay.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object, SimpleObject};
 use nat_core::Error;
 use nat_scan::service::FindingFilter;
@@ -169,7 +171,7 @@ impl Query {
     ) -> RateLimitObject {
         // Whoever runs the document has seen it already.
         let _ = dry_run;
-        let charged = context.data_unchecked::<std::sync::Arc<Till>>().charged();
+        let charged = context.data_unchecked::<Arc<Till>>().charged();
         RateLimitObject {
             cost: charged.cost,
             limit: charged.rate.limit,

@@ -11,10 +11,10 @@ use futures::{Stream, StreamExt, stream};
 use nat_core::rate_limit::RateDecision;
 use nat_core::{Actor, Error, ErrorCode};
 
-use super::answer::tell_rate;
+use super::answer::{failed, tell_rate};
 use super::{App, refused};
 use crate::viewer::Session;
-use crate::ws::Watched;
+use crate::ws::{Ending, Watched};
 
 /// Proxies drop what is silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
@@ -42,18 +42,39 @@ fn events(
     answers: impl Stream<Item = async_graphql::Response> + Send + Unpin + 'static,
     watched: Watched,
 ) -> impl Stream<Item = Event> + Send {
-    stream::unfold(Some((answers, watched)), |state| async move {
-        let (mut answers, mut watched) = state?;
+    stream::unfold(Some(Stage::Open(answers, watched)), |stage| async move {
+        let Stage::Open(mut answers, mut watched) = stage? else { return Some((complete(), None)) };
         let answer = tokio::select! {
-            answer = answers.next() => answer,
-            _ = watched.ended() => None,
+            answer = answers.next() => Ok(answer),
+            ending = watched.ended() => Err(ending),
         };
-        match answer {
-            Some(answer) => {
-                let json = serde_json::to_string(&answer).unwrap_or_default();
-                Some((Event::default().event("next").data(json), Some((answers, watched))))
-            }
-            None => Some((Event::default().event("complete").data(""), None)),
-        }
+        Some(match answer {
+            Ok(Some(answer)) => (next(&answer), Some(Stage::Open(answers, watched))),
+            Ok(None) => (complete(), None),
+            // A stream that is cut off must not look like one that has come to its end.
+            Err(ending) => (next(&failed(&cut_off(ending), None)), Some(Stage::CutOff)),
+        })
     })
+}
+
+/// Where a stream stands.
+enum Stage<Answers> {
+    Open(Answers, Watched),
+    /// The error has been told, the end not yet.
+    CutOff,
+}
+
+fn next(answer: &async_graphql::Response) -> Event {
+    Event::default().event("next").data(serde_json::to_string(answer).unwrap_or_default())
+}
+
+fn complete() -> Event {
+    Event::default().event("complete").data("")
+}
+
+fn cut_off(ending: Ending) -> Error {
+    match ending {
+        Ending::KeyDied => Error::invalid_api_key(),
+        Ending::Stopping => Error::unavailable("the server stops"),
+    }
 }

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nat_core::{Error, ErrorCode};
 
-pub(crate) use connections::{Connections, Watched};
+pub(crate) use connections::{Connections, Ending, Watched};
 
 use crate::http::{App, refused, status};
 

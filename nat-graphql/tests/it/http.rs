@@ -443,3 +443,23 @@ async fn event_streams_of_a_tenant_are_few() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn event_stream_that_is_cut_off_says_why() {
+    with_app(async |app| {
+        let key = app.tenant("t", "pro").await;
+        let made = app.data(&key, "mutation { createApiKey(input: {name: \"x\"}) { secret apiKey { id } } }").await;
+        let made = &made["createApiKey"];
+        let headers = [
+            ("x-api-key", made["secret"].as_str().expect("a key")),
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream"),
+        ];
+        let body = json!({"query": "subscription { usageAlerts { alertId } }"}).to_string();
+        let revoke = format!("mutation {{ revokeApiKey(input: {{id: {}}}) {{ revokedId }} }}", made["apiKey"]["id"]);
+        let (answer, _) = tokio::join!(app.call("POST", "/graphql", &headers, &body), app.data(&key, &revoke));
+        // Whichever was first: a key that is dead is told so.
+        assert!(answer.text.contains("INVALID_API_KEY"), "{answer:?}");
+    })
+    .await;
+}
