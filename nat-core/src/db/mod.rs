@@ -40,6 +40,9 @@ pub struct SeaStore {
 /// A migration of any crate; the composition passes all of them to [`SeaStore::open`].
 pub type Migrations = Vec<Box<dyn sea_orm_migration::MigrationTrait>>;
 
+/// Tries to open a SQLite file that others open too, and the pause between them: three seconds in all.
+const OPEN_TRIES: u32 = 60;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// Readers beside the one writer of an SQLite file.
 const SQLITE_READERS: u32 = 4;
 /// Connections of one process to PostgreSQL.
@@ -68,12 +71,12 @@ impl SeaStore {
     }
 
     async fn connect_sqlite(url: &str) -> Result<Self> {
-        let write = Database::connect(sqlite_options(url, 1, false)).await.map_err(database_error)?;
+        let write = connect_in_turn(|| sqlite_options(url, 1, false)).await?;
         // Each connection to `:memory:` is a database of its own, so reader and writer are the same one.
         let read = if url.contains(":memory:") || url.contains("mode=memory") {
             write.clone()
         } else {
-            Database::connect(sqlite_options(url, SQLITE_READERS, true)).await.map_err(database_error)?
+            connect_in_turn(|| sqlite_options(url, SQLITE_READERS, true)).await?
         };
         Ok(Self { read, write, usage_version: Some(Arc::default()) })
     }
@@ -140,6 +143,18 @@ impl SeaTx {
     pub fn from_core(tx: &mut dyn crate::store::CoreTx) -> Result<&mut Self> {
         tx.as_any_mut().downcast_mut().ok_or_else(|| Error::internal("the transaction is not one of this store"))
     }
+}
+
+/// Connects to a file that others may be opening in the same moment: whoever gives a fresh one its journal does not wait
+/// for the others, whatever the busy time-out says, but is refused.
+async fn connect_in_turn(options: impl Fn() -> ConnectOptions) -> Result<DatabaseConnection> {
+    for _ in 1..OPEN_TRIES {
+        match Database::connect(options()).await {
+            Err(error) if error.to_string().contains("database is locked") => tokio::time::sleep(OPEN_PAUSE).await,
+            opened => return opened.map_err(database_error),
+        }
+    }
+    Database::connect(options()).await.map_err(database_error)
 }
 
 fn sqlite_options(url: &str, connections: u32, reader: bool) -> ConnectOptions {

@@ -30,6 +30,7 @@ use nat_scan::service::{Scans, ScansPorts};
 use nat_scan::transport::http::HttpConnect;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 const PLANS: &str = r#"
