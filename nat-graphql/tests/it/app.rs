@@ -163,8 +163,12 @@ pub(crate) async fn with_app(test: impl AsyncFn(App)) {
 
 pub(crate) async fn with_settings(settings: Settings, test: impl AsyncFn(App)) {
     let migrations = || nat_billing::db::migrations().into_iter().chain(nat_scan::db::migrations()).collect();
-    testing::on_every_database(migrations, async |database| test(compose(database.store, settings.clone())).await)
-        .await;
+    testing::on_every_database(migrations, async |database| {
+        // What one run stops must not be stopped in the next.
+        let settings = Settings { stop: CancellationToken::new(), ..settings.clone() };
+        test(compose(database.store, settings)).await;
+    })
+    .await;
 }
 
 fn compose(mut store: SeaStore, settings: Settings) -> App {
