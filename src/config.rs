@@ -99,7 +99,7 @@ pub struct Settings {
     #[arg(long, env = "NAT_GRAPHQL_BATCH", default_value = "0")]
     pub graphql_batch: String,
 
-    /// Origins whose pages may call the API from a browser, separated by commas, such as https://app.example.
+    /// Origins whose pages may call the API from a browser, separated by commas, such as `https://app.example`.
     #[arg(long, env = "NAT_ORIGINS")]
     pub origins: Option<String>,
 

@@ -4,7 +4,7 @@
 //! decided here: each resolver converts, calls one service method and converts back, so that the same use case over REST
 //! gives the same data and the same error code.
 //!
-//! What reaches the parser has passed [`guard`]; what is executed has passed depth and cost ([`cost`]).
+//! What reaches the parser has passed [`guard`]; what is executed has passed depth and cost.
 
 mod cost;
 mod error;
