@@ -8,9 +8,6 @@ mod wire;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use nat::billing::service::SyncTenant;
-use nat::config::Settings;
-use nat::core::secret::ExposeSecret;
 use nat::scan::engine::ScanKind;
 use nat::scan::service::{OptionsInput, StartScan};
 use nat::server::App;
@@ -39,21 +36,7 @@ async fn target() -> String {
 
 /// A server with fifty scans that have ended, a key, and the ids of the scans.
 async fn prepare(dir: &std::path::Path) -> (Router, String, Vec<String>) {
-    let plans = dir.join("plans.toml");
-    std::fs::write(&plans, "[[plan]]\nid = \"free\"\nrequests_per_minute = 4000000000\n").expect("written");
-    let settings = Settings {
-        database_url: format!("sqlite://{}?mode=rwc", dir.join("nat.db").display()),
-        listen: "127.0.0.1:0".into(),
-        plans_file: Some(plans),
-        workers: "1".into(),
-        ..Settings::default()
-    };
-    let config = settings.check().unwrap_or_else(|problems| panic!("{problems:?}"));
-    let app = nat::server::compose(&config).await.expect("composed");
-    let tenant =
-        SyncTenant { tenant_id: Some("t".into()), email: Some("t@example.test".into()), ..SyncTenant::default() };
-    let made = app.services.billing.sync_tenant(tenant, None).await.expect("registered");
-    let key = made.key.secret.expose_secret().to_owned();
+    let (app, key) = wire::compose(dir, "").await;
     let ids = scan(&app, &key).await;
     let graphql = nat::graphql::router(nat::server::graphql_services(&app), nat::graphql::Settings::default());
     let router = nat::rest::router_with(app.services, nat::rest::Config::default(), graphql);

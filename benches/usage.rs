@@ -13,9 +13,6 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use axum::routing::get;
 use criterion::{Criterion, criterion_group, criterion_main};
-use nat::billing::service::SyncTenant;
-use nat::config::Settings;
-use nat::core::secret::ExposeSecret;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
@@ -37,23 +34,7 @@ async fn body_of(router: &Router, key: &str) -> Vec<u8> {
 }
 
 async fn routers(dir: &std::path::Path) -> (Router, Router, String) {
-    // Without a limit of requests a minute the bucket would be empty after the first seconds.
-    let plans = dir.join("plans.toml");
-    std::fs::write(&plans, "[[plan]]\nid = \"free\"\nfunctional_scans = 50\nrequests_per_minute = 4000000000\n")
-        .expect("written");
-    let settings = Settings {
-        database_url: format!("sqlite://{}?mode=rwc", dir.join("nat.db").display()),
-        listen: "127.0.0.1:0".into(),
-        plans_file: Some(plans),
-        workers: "1".into(),
-        ..Settings::default()
-    };
-    let config = settings.check().unwrap_or_else(|problems| panic!("{problems:?}"));
-    let app = nat::server::compose(&config).await.expect("composed");
-    let tenant =
-        SyncTenant { tenant_id: Some("t".into()), email: Some("t@example.test".into()), ..SyncTenant::default() };
-    let made = app.services.billing.sync_tenant(tenant, None).await.expect("registered");
-    let key = made.key.secret.expose_secret().to_owned();
+    let (app, key) = wire::compose(dir, "functional_scans = 50").await;
     let ours = nat::rest::router(app.services, nat::rest::Config::default());
     let bytes = body_of(&ours, &key).await;
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], bytes) };

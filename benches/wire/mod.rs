@@ -1,12 +1,38 @@
 //! A server on loopback and a client that does nothing but wait for it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use nat::billing::service::SyncTenant;
+use nat::config::Settings;
+use nat::core::secret::ExposeSecret;
+use nat::server::App;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
+
+/// A composed server on a SQLite file in `dir` and the key of its one tenant, which is on a plan with these limits and
+/// without one of requests a minute: its bucket would be empty after the first seconds.
+pub(crate) async fn compose(dir: &Path, limits: &str) -> (App, String) {
+    let plans = dir.join("plans.toml");
+    std::fs::write(&plans, format!("[[plan]]\nid = \"free\"\nrequests_per_minute = 4000000000\n{limits}\n"))
+        .expect("written");
+    let settings = Settings {
+        database_url: format!("sqlite://{}?mode=rwc", dir.join("nat.db").display()),
+        listen: "127.0.0.1:0".into(),
+        plans_file: Some(plans),
+        workers: "1".into(),
+        ..Settings::default()
+    };
+    let config = settings.check().unwrap_or_else(|problems| panic!("{problems:?}"));
+    let app = nat::server::compose(&config).await.expect("composed");
+    let tenant =
+        SyncTenant { tenant_id: Some("t".into()), email: Some("t@example.test".into()), ..SyncTenant::default() };
+    let made = app.services.billing.sync_tenant(tenant, None).await.expect("registered");
+    (app, made.key.secret.expose_secret().to_owned())
+}
 
 /// A server on a thread of its own.
 pub(crate) struct Server {

@@ -114,11 +114,17 @@ impl Admission {
         let refused = |error, hint, rate| Box::new(Refused { error, hint, rate });
         let raw = presented.key().map_err(|hint| refused(Error::invalid_api_key(), Some(hint), None))?;
         let actor = self.keys.authenticate(raw).await.map_err(|error| refused(error, None, None))?;
+        self.charge(actor, cost).await
+    }
+
+    /// The second half of it, for whoever was authenticated before, such as the other end of a connection that lives on.
+    pub async fn charge(&self, actor: Actor, cost: u32) -> Result<Admitted, Box<Refused>> {
         let rate = self.limiter.check(&actor.tenant_id, &actor.plan_id, cost).await;
         if rate.allowed {
             Ok(Admitted { actor, rate })
         } else {
-            Err(refused(Error::rate_limited(rate.retry_after_s), None, Some(rate)))
+            let error = Error::rate_limited(rate.retry_after_s);
+            Err(Box::new(Refused { error, hint: None, rate: Some(rate) }))
         }
     }
 }

@@ -8,7 +8,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
-use crate::process::{Client, Server, plans};
+use crate::process::{Client, Server};
 
 /// Fields by the name of their object.
 struct Schema(BTreeMap<String, Vec<FieldDefinition>>);
@@ -127,10 +127,7 @@ async fn owner(server: &Server, name: &str) -> Owner {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_field_shows_or_touches_another_tenants_things() {
     let dir = tempfile::tempdir().expect("a directory");
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let plans = plans(dir.path(), 50);
-    let settings = [("DATABASE_URL", &*database), ("NAT_PLANS_FILE", plans.to_str().expect("text"))];
-    let server = Server::start(&settings);
+    let server = Server::on_sqlite(dir.path(), 50);
     let (ann, bob) = (owner(&server, "annabelle").await, owner(&server, "bobby").await);
     let schema = Schema::read();
     let mut asked = BTreeSet::new();

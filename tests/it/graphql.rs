@@ -50,10 +50,7 @@ async fn refused_in_time(client: &Client, name: &str, query: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_overflow_a_parser_are_refused_and_the_process_lives() {
     let dir = tempfile::tempdir().expect("a directory");
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let plans = crate::process::plans(dir.path(), 5);
-    let settings = [("DATABASE_URL", &*database), ("NAT_PLANS_FILE", plans.to_str().expect("text"))];
-    let server = Server::start(&settings);
+    let server = Server::on_sqlite(dir.path(), 5);
     let client = Client::new(server.address).await.register("t").await;
     let mut sent = 0;
     // The sizes that used to end the process, and the thresholds from both sides.
@@ -77,10 +74,7 @@ async fn refused_or_answered(client: &Client, name: &str, query: &str) {
 /// What ends the stock server is refused in time, again and again.
 async fn check_crash(name: &str, size: usize) {
     let dir = tempfile::tempdir().expect("a directory");
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let plans = crate::process::plans(dir.path(), 5);
-    let settings = [("DATABASE_URL", &*database), ("NAT_PLANS_FILE", plans.to_str().expect("text"))];
-    let server = Server::start(&settings);
+    let server = Server::on_sqlite(dir.path(), 5);
     let client = Client::new(server.address).await.register("t").await;
     let (name, query) = shapes(size).into_iter().find(|(known, _)| *known == name).expect("a shape");
     refused_in_time(&client, name, &query).await;

@@ -7,7 +7,7 @@ use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::process::{Client, Server, plans};
+use crate::process::{Client, Server};
 
 /// The operations of the OpenAPI document and the fields that are the same use case.
 const PAIRS: &[(&str, &str)] = &[
@@ -86,15 +86,6 @@ fn every_use_case_is_on_both_wires_or_says_why() {
     assert_eq!(fields, named, "the root fields of GraphQL");
 }
 
-async fn server(dir: &tempfile::TempDir, scans: u32) -> (Server, Client) {
-    let database = format!("sqlite://{}/nat.db?mode=rwc", dir.path().display());
-    let plans = plans(dir.path(), scans);
-    let settings = [("DATABASE_URL", &*database), ("NAT_PLANS_FILE", plans.to_str().expect("text"))];
-    let server = Server::start(&settings);
-    let client = Client::new(server.address).await;
-    (server, client)
-}
-
 async fn graphql(client: &Client, query: &str, variables: Value) -> Value {
     client.send("POST", "/graphql", Some(&json!({"query": query, "variables": variables}))).await.1
 }
@@ -146,7 +137,8 @@ const SCAN: &str = "scanId kind status url createdAt startedAt completedAt total
 #[tokio::test(flavor = "multi_thread")]
 async fn data_is_the_same_over_both_wires() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (_server, client) = server(&dir, 4).await;
+    let server = Server::on_sqlite(dir.path(), 4);
+    let client = Client::new(server.address).await;
     let client = client.register("t").await;
     let target = crate::server::target().await;
     let spec = format!("{target}/openapi.json");
@@ -165,15 +157,15 @@ async fn data_is_the_same_over_both_wires() {
     let second = second["scan_id"].as_str().expect("an id").to_owned();
     for id in [&first, &second] {
         let rest = client.ended(id).await;
-        let graphql =
+        let other =
             graphql(&client, &format!("query($id: ID!) {{ scan(id: $id) {{ {SCAN} }} }}"), json!({"id": id})).await;
-        assert_same(&rest, &graphql["data"]["scan"], "scan");
+        assert_same(&rest, &other["data"]["scan"], "scan");
 
         let results = client.get(&format!("/scan/{id}/results")).await;
         let query = "query($id: ID!) { scan(id: $id) { results { seed planHash operations { method path operationId requests covered reason statuses { status count } } } \
             findings(first: 100) { totalCount nodes { fingerprint checkId title severity confidence endpoint location detail { cwe owasp cvss { vector score } description explanation remediation curl evidence { role request response at } } } } } \
             scanReport(id: $id, format: CSV) { content mediaType } }";
-        let other = crate::parity::graphql(&client, query, json!({"id": id})).await;
+        let other = graphql(&client, query, json!({"id": id})).await;
         let scan = &other["data"]["scan"];
         assert_eq!(
             results["reproducible"]["seed"].to_string(),
@@ -260,7 +252,8 @@ fn code(answer: &Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_have_the_same_code_over_both_wires() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (_server, client) = server(&dir, 2).await;
+    let server = Server::on_sqlite(dir.path(), 2);
+    let client = Client::new(server.address).await;
     let (free, _) = client.clone().register_free("free").await;
     let client = client.register("t").await;
     let started = client.call("POST", "/scan", Some(&json!({"url": "http://127.0.0.1:1"}))).await.1;
@@ -408,13 +401,13 @@ async fn failures_have_the_same_code_over_both_wires() {
     assert_eq!((code(&rest).as_str(), code(&other).as_str()), ("FEATURE_NOT_AVAILABLE", "FEATURE_NOT_AVAILABLE"));
     for _ in 0..2 {
         // The one that could not be reached was given back.
-        let hanging = json!({"url": crate::parity::silent_target().await, "spec_content": "e30="});
+        let hanging = json!({"url": silent_target().await, "spec_content": "e30="});
         client.call("POST", "/scan", Some(&hanging)).await;
     }
     let (rest, other) =
         (client.call("POST", "/scan", Some(&target)).await.1, graphql(&client, &start("startScan"), json!({})).await);
     assert_eq!((code(&rest).as_str(), code(&other).as_str()), ("QUOTA_EXCEEDED", "QUOTA_EXCEEDED"), "{rest} {other}");
-    let hanging = json!({"url": crate::parity::silent_target().await});
+    let hanging = json!({"url": silent_target().await});
     assert_eq!(free.call("POST", "/scan", Some(&hanging)).await.0, 202);
     let (rest, other) =
         (free.call("POST", "/scan", Some(&target)).await.1, graphql(&free, &start("startScan"), json!({})).await);
@@ -442,7 +435,7 @@ async fn failures_have_the_same_code_over_both_wires() {
 }
 
 /// A target that takes connections and never answers.
-pub(crate) async fn silent_target() -> String {
+async fn silent_target() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move {

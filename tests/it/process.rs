@@ -72,6 +72,13 @@ impl Server {
         Self { child, address, log }
     }
 
+    /// One on a SQLite file in `dir`, whose plan `pro` has that many scans of each kind.
+    pub(crate) fn on_sqlite(dir: &Path, scans: u32) -> Self {
+        let database = format!("sqlite://{}/nat.db?mode=rwc", dir.display());
+        let plans = plans(dir, scans);
+        Self::start(&[("DATABASE_URL", &*database), ("NAT_PLANS_FILE", plans.to_str().expect("text"))])
+    }
+
     /// What it said so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("no panic").clone()

@@ -160,7 +160,7 @@ impl Facade {
     }
 
     /// What is refused before the parser sees it.
-    fn check(&self, query: &str) -> Result<(), Error> {
+    pub(crate) fn check(&self, query: &str) -> Result<(), Error> {
         let limits = &self.settings().guard;
         if query.len() > limits.bytes {
             let message = format!("The query is longer than {} bytes.", limits.bytes);

@@ -2,7 +2,7 @@
 
 use async_graphql::{BatchResponse, Response as Answer, ServerError, Value};
 use async_graphql_axum::GraphQLResponse;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use nat_core::admission::{Refused, challenge, rate_fields};
 use nat_core::rate_limit::RateDecision;
@@ -91,18 +91,14 @@ pub(super) fn failed(error: &Error, request_id: Option<&str>) -> Answer {
 pub(super) fn refusal(error: &Error, media: Media, request_id: Option<&str>) -> Response {
     // A stream that is refused before it begins is refused in JSON.
     let media = if media == Media::EventStream { Media::Json } else { media };
-    let mut response = written(failed(error, request_id), media);
-    if !(media == Media::Json && is_of_document(error.code.as_str())) {
-        *response.status_mut() = status(error.code.status());
-    }
-    response
+    written(failed(error, request_id), media)
 }
 
 /// A request whose key or bucket does not let it pass.
 pub(super) fn refusal_with(refused: &Refused, media: Media, request_id: Option<&str>) -> Response {
     let mut response = refusal(&refused.error, media, request_id);
     let headers = response.headers_mut();
-    if response_is_unauthorized(&refused.error)
+    if refused.error.code == ErrorCode::InvalidApiKey
         && let Ok(challenge) = HeaderValue::from_str(&challenge(refused.hint))
     {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -111,10 +107,6 @@ pub(super) fn refusal_with(refused: &Refused, media: Media, request_id: Option<&
         tell_rate(headers, rate);
     }
     response
-}
-
-fn response_is_unauthorized(error: &Error) -> bool {
-    status(error.code.status()) == StatusCode::UNAUTHORIZED
 }
 
 pub(super) fn tell_rate(headers: &mut HeaderMap, rate: &RateDecision) {

@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use nat_billing::service::{Checkout, StartCheckout};
 
-use super::{Payload, answered};
+use super::{answered, payloads};
 use crate::cost::POINT;
 use crate::error::{Fallible, UserError};
 use crate::scalar::Instant;
@@ -102,14 +102,4 @@ impl From<String> for CreatePortalSessionPayload {
     }
 }
 
-impl Payload for CreateCheckoutPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
-
-impl Payload for CreatePortalSessionPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
+payloads!(CreateCheckoutPayload, CreatePortalSessionPayload);

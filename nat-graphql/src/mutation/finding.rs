@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use nat_core::Error;
 use nat_scan::service::{ScanFinding, SetFindingStatus};
 
-use super::{Payload, answered};
+use super::{answered, payloads};
 use crate::cost::POINT;
 use crate::error::{Fallible, UserError};
 use crate::object::{FindingObject, TriageStatusEnum};
@@ -66,8 +66,4 @@ impl From<ScanFinding> for SetFindingStatusPayload {
     }
 }
 
-impl Payload for SetFindingStatusPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
+payloads!(SetFindingStatusPayload);

@@ -5,7 +5,7 @@ use nat_core::KeyId;
 use nat_core::access::{CreateApiKey, NewApiKey};
 use nat_core::secret::ExposeSecret;
 
-use super::{Payload, answered};
+use super::{answered, payloads};
 use crate::cost::POINT;
 use crate::error::{Fallible, UserError};
 use crate::object::ApiKeyObject;
@@ -138,20 +138,4 @@ impl From<KeyId> for RevokeApiKeyPayload {
     }
 }
 
-impl Payload for CreateApiKeyPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
-
-impl Payload for RotateApiKeyPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
-
-impl Payload for RevokeApiKeyPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
+payloads!(CreateApiKeyPayload, RotateApiKeyPayload, RevokeApiKeyPayload);

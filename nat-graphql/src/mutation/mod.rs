@@ -25,6 +25,18 @@ trait Payload: Default {
     fn refused(user_errors: Vec<UserError>) -> Self;
 }
 
+/// These types have `user_errors`, and nothing else when something is wrong.
+macro_rules! payloads {
+    ($($payload:ident),*) => {$(
+        impl super::Payload for $payload {
+            fn refused(user_errors: Vec<UserError>) -> Self {
+                Self { user_errors, ..Self::default() }
+            }
+        }
+    )*};
+}
+use payloads;
+
 /// What a mutation shows of the answer of a service.
 fn answered<T, P: Payload + From<T>>(answer: Result<T, Error>) -> Fallible<P> {
     Some(match answer {

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use nat_scan::engine::ScanKind;
 use nat_scan::service::{AuthInput, OptionsInput, Scan, StartScan};
 
-use super::{Payload, answered};
+use super::{answered, payloads};
 use crate::cost::POINT;
 use crate::error::{Fallible, UserError};
 use crate::object::ScanObject;
@@ -205,14 +205,4 @@ impl From<Scan> for CancelScanPayload {
     }
 }
 
-impl Payload for StartScanPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
-
-impl Payload for CancelScanPayload {
-    fn refused(user_errors: Vec<UserError>) -> Self {
-        Self { user_errors, ..Self::default() }
-    }
-}
+payloads!(StartScanPayload, CancelScanPayload);

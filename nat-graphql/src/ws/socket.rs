@@ -209,9 +209,10 @@ impl Connection {
             let message = "This connection has as many running operations as it may have.";
             return refuse(wire, &id, &Error::new(ErrorCode::TooManyStreams, message)).await;
         }
-        let Admitted { actor, rate } = match admit(&self.app, &self.session).await {
+        // The point that every document pays before it is read.
+        let Admitted { actor, rate } = match self.app.admission.charge(self.session.actor(), 1).await {
             Ok(admitted) => admitted,
-            Err(error) => return refuse(wire, &id, &error).await,
+            Err(refused) => return refuse(wire, &id, &refused.error).await,
         };
         tracing::debug!(tenant = %actor.tenant_id, "websocket operation begins");
         let answers = self.app.facade.stream(self.session.clone(), document(operation), 1, rate);
@@ -236,13 +237,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// The point that every document pays before it is read.
-async fn admit(app: &App, session: &Session) -> Result<Admitted, Error> {
-    let actor = session.actor();
-    let rate = app.facade.services().limiter.check(&actor.tenant_id, &actor.plan_id, 1).await;
-    if rate.allowed { Ok(Admitted { actor, rate }) } else { Err(Error::rate_limited(rate.retry_after_s)) }
 }
 
 fn document(operation: Operation) -> Document {

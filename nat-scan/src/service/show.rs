@@ -136,6 +136,11 @@ impl Scans {
     }
 }
 
+/// A target as the row of a scan spells it, so that `http://x` finds `http://x/`.
+pub(super) fn as_stored(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from)
+}
+
 fn wanted(selection: &ScanSelection) -> Wanted {
     let status = |status: &ScanStatus| match status {
         ScanStatus::Queued => scan::QUEUED,
@@ -144,11 +149,10 @@ fn wanted(selection: &ScanSelection) -> Wanted {
         ScanStatus::Failed => scan::FAILED,
         ScanStatus::Cancelled => scan::CANCELLED,
     };
-    let url = selection.url.as_deref().map(|text| url::Url::parse(text).map_or_else(|_| text.to_owned(), String::from));
     Wanted {
         statuses: selection.statuses.iter().map(status).collect(),
         kind: selection.kind.map(|kind| quota_kind(kind).as_str()),
-        url,
+        url: selection.url.as_deref().map(as_stored),
     }
 }
 

@@ -13,7 +13,7 @@ use nat_core::{Actor, Error, Result, ScanId, Scope, TenantId};
 
 pub(super) use compare::{live, settle};
 
-use super::show::{kind_of, off_thread};
+use super::show::{as_stored, kind_of, off_thread};
 use super::stored::unpack;
 use super::{Scans, quota_kind};
 use crate::db::finding::{self, Model, Wanted, triage};
@@ -317,14 +317,12 @@ impl Scans {
     }
 
     fn wanted(&self, filter: &FindingFilter) -> Wanted {
-        let url =
-            filter.url.as_deref().map(|text| url::Url::parse(text).map_or_else(|_| text.to_owned(), String::from));
         Wanted {
             severities: filter.severities.iter().map(|severity| severity.as_str()).collect(),
             statuses: filter.statuses.iter().map(|status| status.as_str()).collect(),
             check_id: filter.check_id.clone(),
             endpoint: filter.operation.clone(),
-            url,
+            url: filter.url.as_deref().map(as_stored),
             kind: filter.kind.map(|kind| quota_kind(kind).as_str()),
             triaged: filter.triaged.map(|triaged| (triaged, self.ports.clock.now())),
         }
