@@ -8,6 +8,7 @@
 //! [`classify`] says what the sent bytes really were; [`check`]s judge the exchange; the [`engine`] repeats what looks
 //! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome.
 
+pub mod chain;
 pub mod check;
 pub mod classify;
 pub mod engine;

@@ -12,9 +12,10 @@ use super::budget::{Purpose, Stop};
 use super::docket::{Candidate, Docket};
 use super::event::{Event, Progress};
 use super::judge::Judges;
+use super::lessons::Lessons;
 use super::line::Answer;
 use super::narrate::{Narrator, span};
-use super::plan::{Plan, Planned, Wave};
+use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
 use super::session::Session;
 use super::tally::{KEPT_BODY, Tally, copy, cut};
@@ -23,6 +24,8 @@ use crate::finding::{Finding, Role};
 use crate::generate::{Case, Intent, Phase};
 use crate::transport::{Request, TransportError};
 
+/// Rounds of valid requests with what was learned.
+const MAX_ROUNDS: u32 = 10;
 /// Broken connections in a row after which the target is looked at.
 const MAX_BROKEN: u32 = 20;
 /// Exchanges kept for passive security checks.
@@ -61,6 +64,7 @@ pub(super) struct Driver {
     pub(super) plan: Plan,
     pub(super) tallies: Vec<Tally>,
     pub(super) docket: Docket,
+    pub(super) lessons: Lessons,
     /// By fingerprint.
     pub(super) findings: BTreeMap<String, Finding>,
     /// Which entry of the docket counts the occurrences of a finding.
@@ -93,12 +97,14 @@ impl Driver {
         operations: usize,
     ) -> Self {
         let tallies = std::iter::repeat_with(Tally::default).take(session.api.operations.len()).collect();
+        let lessons = Lessons::new(session.api.operations.len());
         Self {
             session,
             judges: Arc::new(judges),
             plan,
             tallies,
             docket: Docket::default(),
+            lessons,
             findings: BTreeMap::new(),
             counted: Vec::new(),
             narrator,
@@ -120,11 +126,44 @@ impl Driver {
     /// Sends a wave to its end, proofs included; or says why it stopped.
     pub(super) async fn wave(&mut self, wave: Wave) -> Option<Stop> {
         self.wave_total = self.plan.begin(wave);
+        self.send_wave(wave).await
+    }
+
+    /// Rounds of valid requests that use what the rounds before taught, until nothing new is left to try.
+    /// With `spare`, nothing is removed that the valid requests of others name.
+    pub(super) async fn rounds(&mut self, harm: Harm, spare: bool) -> Option<Stop> {
+        let session = Arc::clone(&self.session);
+        let wave = Wave { phase: Phase::HappyPath, harm };
+        let first = if spare { 1 } else { MAX_ROUNDS + 1 };
+        for round in first..first + MAX_ROUNDS {
+            let cases = self.lessons.round(&session.api, self.plan.selected(harm), session.seed, round, spare);
+            if cases.is_empty() {
+                break;
+            }
+            self.wave_total = self.plan.begin_with(wave, cases);
+            if let Some(stop) = self.send_wave(wave).await {
+                return Some(stop);
+            }
+        }
+        for operation in &session.api.operations {
+            if let Some(base) = self.lessons.accepted(operation) {
+                self.plan.build_upon(operation.index, base);
+            }
+        }
+        None
+    }
+
+    async fn send_wave(&mut self, wave: Wave) -> Option<Stop> {
         self.wave_done = 0;
         let stop = self.fly(wave).await;
         self.judge_pending();
         for tally in &mut self.tallies {
             tally.learn();
+        }
+        let session = Arc::clone(&self.session);
+        self.lessons.learn(&session.api, &session.base_path);
+        if stop.is_none() {
+            self.plan.end();
         }
         stop
     }
@@ -224,6 +263,7 @@ impl Driver {
             session.identities.refused();
         }
         tally.record(position, &exchange, self.baseline_bytes);
+        self.lessons.attend(position, index, &exchange);
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
             let sample = copy(&exchange, KEPT_BODY);
             self.traffic_bytes += sample.response().map_or(0, |response| response.body.len());

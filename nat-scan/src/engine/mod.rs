@@ -10,6 +10,7 @@ mod execute;
 mod fingerprint;
 mod identities;
 mod judge;
+mod lessons;
 mod line;
 mod narrate;
 pub mod outcome;

@@ -84,6 +84,9 @@ pub struct Outcome {
     pub seed: u64,
     /// Hash over the plan (cases in order): the same seed and document give the same hash.
     pub plan_hash: String,
+    /// The first 16 digits of the hash after each wave: a scan that was stopped has the beginning of the whole one's.
+    #[serde(default)]
+    pub plan_chain: Vec<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -109,6 +112,7 @@ impl Outcome {
             failed: 0,
             seed,
             plan_hash: String::new(),
+            plan_chain: Vec::new(),
             started_at,
             completed_at: started_at,
         }

@@ -1,5 +1,6 @@
-//! Which requests, in which order. The plan depends on document, seed and configuration only, never on an answer, so
-//! that its hash names the scan.
+//! Which requests, in which order. Within a wave the plan depends on nothing that the wave itself learns, and values of
+//! the target are put in last ([`Case::bound`]): the same document, seed and configuration, and a target that answers
+//! alike, give the same plan however many requests are under way at once. Its hash, and one for each wave, name the scan.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::contain::contain;
-use crate::generate::{self, Case, Phase};
+use crate::chain;
+use crate::generate::{self, Base, Case, Phase};
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
 
@@ -28,19 +30,46 @@ pub(super) struct Planned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wave {
     pub(super) phase: Phase,
-    /// `DELETE` operations come after all others of a phase: others may need what they remove.
-    pub(super) deletes: bool,
+    pub(super) harm: Harm,
 }
 
-/// The waves of every scan, in order.
-pub(super) const WAVES: [Wave; 6] = [
-    Wave { phase: Phase::HappyPath, deletes: false },
-    Wave { phase: Phase::HappyPath, deletes: true },
-    Wave { phase: Phase::Examples, deletes: false },
-    Wave { phase: Phase::Examples, deletes: true },
-    Wave { phase: Phase::Coverage, deletes: false },
-    Wave { phase: Phase::Coverage, deletes: true },
+/// What others lose when an operation succeeds. The harmful come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harm {
+    /// Nothing.
+    None,
+    /// One object: `DELETE`.
+    Object,
+    /// All of them, or the session: an operation whose name says so.
+    All,
+}
+
+/// The waves of every scan, in order. A happy path is followed by rounds with what was learned.
+pub(super) const WAVES: [Wave; 9] = [
+    Wave { phase: Phase::HappyPath, harm: Harm::None },
+    Wave { phase: Phase::Examples, harm: Harm::None },
+    Wave { phase: Phase::HappyPath, harm: Harm::Object },
+    Wave { phase: Phase::Coverage, harm: Harm::None },
+    Wave { phase: Phase::Examples, harm: Harm::Object },
+    Wave { phase: Phase::Coverage, harm: Harm::Object },
+    Wave { phase: Phase::HappyPath, harm: Harm::All },
+    Wave { phase: Phase::Examples, harm: Harm::All },
+    Wave { phase: Phase::Coverage, harm: Harm::All },
 ];
+
+fn harm(operation: &Operation) -> Harm {
+    const WORDS: [&str; 14] = [
+        "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",
+        "drop", "logout", "destroy",
+    ];
+    let named = |text: &str| chain::tokens(text).iter().any(|word| WORDS.contains(&word.as_str()));
+    let last_segment = operation.path.rsplit('/').find(|segment| !segment.is_empty() && !segment.contains('{'));
+    match () {
+        () if last_segment.is_some_and(named) => Harm::All,
+        () if operation.method == "DELETE" => Harm::Object,
+        () => Harm::None,
+    }
+}
 
 /// What a plan is made of.
 pub(super) struct Selection {
@@ -74,10 +103,15 @@ pub(super) struct Plan {
     outstanding: Vec<u32>,
     /// Why cases of an operation could not be written.
     unwritable: Vec<Option<String>>,
+    /// What the target accepted, an operation: the later phases are built upon it.
+    bases: Vec<Option<Arc<Base>>>,
+    /// Begins the words that make texts unique.
+    nonce: String,
+    chain: Vec<String>,
 }
 
 impl Plan {
-    pub(super) fn new(api: Arc<Api>, base_path: String, seed: u64, what: Selection) -> Self {
+    pub(super) fn new(api: Arc<Api>, base_path: String, seed: u64, nonce: String, what: Selection) -> Self {
         let count = api.operations.len();
         let mut hash = Sha256::new();
         hash.update(b"nat-plan-1\0");
@@ -98,6 +132,9 @@ impl Plan {
             queue: VecDeque::new(),
             outstanding: vec![0; count],
             unwritable: vec![None; count],
+            bases: vec![None; count],
+            nonce,
+            chain: Vec::new(),
         }
     }
 
@@ -110,6 +147,47 @@ impl Plan {
         self.queue.clear();
         self.fill(wave);
         self.total
+    }
+
+    /// Begins a wave of these cases; the number of them.
+    pub(super) fn begin_with(&mut self, wave: Wave, cases: Vec<Case>) -> usize {
+        self.wave = Some(wave);
+        self.window = 0;
+        self.longest = 0;
+        self.total = cases.len();
+        for case in &cases {
+            if let Some(outstanding) = self.outstanding.get_mut(case.operation) {
+                *outstanding += 1;
+            }
+        }
+        self.queue = cases.into();
+        self.total
+    }
+
+    /// Ends a wave: its cases, and all before it, have this hash.
+    pub(super) fn end(&mut self) {
+        let hash = self.hash();
+        if self.chain.last() != Some(&hash) {
+            self.chain.push(hash);
+        }
+    }
+
+    /// The hash after each wave.
+    pub(super) fn chain(&self) -> &[String] {
+        &self.chain
+    }
+
+    /// The operation accepts these cases.
+    pub(super) fn build_upon(&mut self, operation: usize, accepted: Base) {
+        if let Some(base) = self.bases.get_mut(operation) {
+            *base = Some(Arc::new(accepted));
+        }
+    }
+
+    /// Operations of the plan that do this harm.
+    pub(super) fn selected(&self, wanted: Harm) -> impl Iterator<Item = &Operation> {
+        let chosen = self.what.operations.iter().filter_map(|index| self.api.operations.get(*index));
+        chosen.filter(move |operation| harm(operation) == wanted)
     }
 
     /// Cases were left out because of the budget.
@@ -152,21 +230,6 @@ impl Plan {
         None
     }
 
-    /// Hashes what was not asked for, so that a scan that was stopped names the same plan. At most `limit` cases.
-    pub(super) fn drain(&mut self, mut limit: usize) {
-        let next = self.wave.and_then(|wave| WAVES.iter().position(|w| *w == wave)).map_or(0, |at| at + 1);
-        let mut rest = WAVES[next..].iter();
-        loop {
-            while let Some(_planned) = self.next() {
-                limit = limit.saturating_sub(1);
-                if limit == 0 {
-                    return;
-                }
-            }
-            let Some(wave) = rest.next() else { return };
-            self.begin(*wave);
-        }
-    }
 
     /// Hex SHA-256 over the cases in order.
     pub(super) fn hash(&self) -> String {
@@ -177,8 +240,8 @@ impl Plan {
         let operation = self.api.operations.get(case.operation)?;
         let written = contain(|| generate::render(operation, &case, &self.base_path))
             .unwrap_or_else(|| Err("the request could not be written".to_owned()));
-        let request = match written {
-            Ok(request) => request,
+        let (made_up, request) = match written.and_then(|made_up| self.put_in(operation, &case, made_up)) {
+            Ok(both) => both,
             Err(reason) => {
                 if let Some(slot) = self.unwritable.get_mut(case.operation) {
                     slot.get_or_insert(reason);
@@ -193,8 +256,23 @@ impl Plan {
         let phase = case.phase;
         self.position += 1;
         self.left -= 1;
-        absorb(&mut self.hash, operation, phase, ordinal, &request, &self.base_path);
+        absorb(&mut self.hash, operation, phase, ordinal, &made_up, &self.base_path);
+        for binding in &case.bindings {
+            self.hash.update(binding.source.as_bytes());
+            self.hash.update(b"\0");
+        }
         Some(Planned { position, case, request })
+    }
+
+    /// The request as made up, and as it is sent.
+    fn put_in(&self, operation: &Operation, case: &Case, made_up: Request) -> Result<(Request, Request), String> {
+        if case.bindings.is_empty() {
+            return Ok((made_up.clone(), made_up));
+        }
+        let case = case.renewed(&format!("{}{}", self.nonce, self.position));
+        let bound = contain(|| generate::render(operation, &case.bound(), &self.base_path))
+            .unwrap_or_else(|| Err("the request could not be written".to_owned()))?;
+        Ok((made_up, bound))
     }
 
     fn window_size(&self) -> usize {
@@ -207,11 +285,15 @@ impl Plan {
         let mut lists = Vec::new();
         for &index in &self.what.operations {
             let Some(operation) = self.api.operations.get(index) else { continue };
-            if (operation.method == "DELETE") != wave.deletes {
+            if harm(operation) != wave.harm {
                 continue;
             }
             let mut cases =
-                contain(|| generate::cases(&self.api, operation, wave.phase, self.seed)).unwrap_or_default();
+                contain(|| {
+                    let base = self.bases.get(index).and_then(Option::as_deref);
+                    generate::cases_upon(&self.api, operation, wave.phase, self.seed, base)
+                })
+                .unwrap_or_default();
             if self.what.sample && wave.phase == Phase::Coverage {
                 cases = spread(cases, SAMPLE_PER_OPERATION);
             }

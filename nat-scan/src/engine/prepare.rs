@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::time::{Duration, sleep};
 use url::Url;
@@ -117,6 +118,8 @@ pub(super) async fn prepare(
         identities,
         base_path,
         seed: config.seed,
+        nonce: super::probe::nonce(config.seed, &config.scan_id, 0).chars().skip(3).take(4).collect(),
+        serial: AtomicU64::new(0),
         report,
     };
     Ok(Ready { session, catch_all })

@@ -74,7 +74,7 @@ impl Attempt<'_> {
     /// The same request raises the same suspicion.
     async fn repeat(&mut self) -> bool {
         let original = &self.candidate.exchange;
-        let Some(repeat) = self.send(&original.request, original).await else { return false };
+        let Some(repeat) = self.send(original).await else { return false };
         let same = self.suspects(&repeat);
         self.exchanges.push((Role::Repeat, repeat));
         same
@@ -83,7 +83,7 @@ impl Attempt<'_> {
     /// The operation's valid request still succeeds.
     async fn control(&mut self) -> bool {
         let Some(control) = self.knowledge.control.clone() else { return false };
-        let Some(again) = self.send(&control.request, &control).await else { return false };
+        let Some(again) = self.send(&control).await else { return false };
         let works = again.status().is_some_and(|status| (200..300).contains(&status));
         self.exchanges.push((Role::Control, again));
         works
@@ -106,8 +106,10 @@ impl Attempt<'_> {
         let cases = contain(|| generate::cases(&session.api, operation, Phase::HappyPath, seed)).unwrap_or_default();
         let original = &self.candidate.exchange.request;
         let mut tried = 0;
+        let like = self.knowledge.control.as_deref().unwrap_or(&self.candidate.exchange).case.clone();
         for case in cases.into_iter().filter(|case| case.intent == Intent::Positive && case.method.is_none()) {
-            let Some(Ok(mut request)) = contain(|| generate::render(operation, &case, &session.base_path)) else {
+            let case = like.iter().fold(case, |case, like| case.rebound(like));
+            let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
                 continue;
             };
             if request.target == original.target && request.body == original.body {
@@ -147,8 +149,9 @@ impl Attempt<'_> {
         self.judges.repeats(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
     }
 
-    async fn send(&mut self, request: &Request, like: &Exchange) -> Option<Exchange> {
-        let mut request = request.clone();
+    /// The same request once more.
+    async fn send(&mut self, like: &Exchange) -> Option<Exchange> {
+        let mut request = self.session.once_more(like);
         // Credentials may have been renewed since.
         self.session.identities.apply(crate::check::As::Primary, &mut request).await;
         let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {

@@ -16,7 +16,7 @@ use super::fingerprint::CatchAll;
 use super::judge::Judges;
 use super::narrate::{Narrator, span};
 use super::pace::Patience;
-use super::plan::{Plan, Selection, WAVES};
+use super::plan::{Harm, Plan, Selection, WAVES, Wave};
 use super::prepare::{Ready, announce, failure, prepare, reach};
 use super::probe::ScanProber;
 use super::scope::Scope;
@@ -25,8 +25,6 @@ use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, 
 use crate::generate::Phase;
 use crate::spec::SpecVersion;
 
-/// Cases that are still hashed after a stop.
-const MAX_DRAIN: usize = 20_000;
 /// Requests that one security check may use at most.
 const MAX_CHECK_REQUESTS: u64 = 2_000;
 
@@ -131,7 +129,8 @@ async fn test(
     let max_cases = if is_security { config.max_requests / 5 * 2 } else { config.max_requests };
     let count = operations.len();
     let what = Selection { operations, sample: is_security, safe_mode: config.safe_mode, max_cases };
-    let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, what);
+    let nonce = session.nonce.clone();
+    let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, nonce, what);
     let judges = Judges::new(equipment.functional);
     let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count);
     let mut verdicts = (0, 0);
@@ -152,19 +151,28 @@ async fn test(
     conclude(driver, outcome, &scope, stop, verdicts, ports)
 }
 
-/// Every wave of the plan; what was not sent is still hashed.
+/// Every wave of the plan.
 async fn waves(driver: &mut Driver) -> Option<Stop> {
-    let mut phase = None;
     for wave in WAVES {
-        if phase != Some(wave.phase) {
-            phase = Some(wave.phase);
+        let first = wave.harm == Harm::None;
+        if first {
             driver.narrator.tell(Event::PhaseStarted(wave.phase));
         }
-        if let Some(stop) = driver.wave(wave).await {
-            driver.plan.drain(MAX_DRAIN);
-            return Some(stop);
+        let mut stop = None;
+        if wave == (Wave { phase: Phase::Coverage, harm: Harm::Object }) {
+            // Now nothing needs the objects any more that were spared.
+            stop = driver.rounds(Harm::Object, false).await;
         }
-        if wave.deletes {
+        if stop.is_none() {
+            stop = driver.wave(wave).await;
+        }
+        if stop.is_none() && wave.phase == Phase::HappyPath {
+            stop = driver.rounds(wave.harm, true).await;
+        }
+        if stop.is_some() {
+            return stop;
+        }
+        if first {
             driver.progress(wave.phase, true);
         }
     }
@@ -259,6 +267,7 @@ fn conclude(
     outcome.requests = session.line.budget.requests();
     outcome.bytes_received = session.line.budget.bytes();
     outcome.plan_hash = driver.plan.hash();
+    outcome.plan_chain = driver.plan.chain().iter().map(|hash| hash.chars().take(16).collect()).collect();
     outcome.notices = std::mem::take(&mut driver.narrator.notices);
     outcome.completed_at = ports.now.now();
     outcome

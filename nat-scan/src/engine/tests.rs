@@ -151,7 +151,7 @@ async fn time_budget_ends_the_scan_with_what_it_has() {
     assert!(outcome.notices.iter().any(|notice| notice.contains("time budget")), "{:?}", outcome.notices);
     assert!(!outcome.cancelled);
     let full = scan(config(Some(SPEC)), &FakeApi::new(pets)).await;
-    assert_eq!(outcome.plan_hash, full.plan_hash, "a stopped scan names the same plan");
+    assert!(full.plan_chain.starts_with(&outcome.plan_chain), "a stopped scan has the beginning of the same plan");
 }
 
 #[tokio::test]

@@ -11,15 +11,16 @@ pub(crate) mod fixture;
 mod negative;
 pub(crate) mod pattern;
 mod place;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod rng;
 pub(crate) mod serialize;
 mod site;
-mod text;
+pub(crate) mod text;
 mod value;
 
 use serde_json::Value;
 
+use crate::chain::Binding;
 use crate::spec::{Api, Location, Operation};
 use crate::transport::Request;
 
@@ -136,15 +137,33 @@ pub struct Case {
     pub arguments: Vec<Argument>,
     /// The body; `None`: no body.
     pub body: Option<BodyValue>,
+    /// Values of the target that are put in when the request is written ([`Case::bound`]).
+    pub bindings: Vec<Binding>,
 }
 
 /// The cases of one operation and phase, in order. The same seed and document give the same cases.
 #[must_use]
 pub fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64) -> Vec<Case> {
-    plan::cases(api, operation, phase, seed)
+    plan::cases(api, operation, phase, seed, None)
 }
 
-/// The bytes of a case below `base_path` (no trailing slash), without credentials.
+/// Valid cases that the target accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Base {
+    /// The first.
+    pub least: Case,
+    /// The one with everything that is documented.
+    pub most: Option<Case>,
+}
+
+/// As [`cases`], each built upon what the target accepted: what a case does not bend is as there.
+#[must_use]
+pub fn cases_upon(api: &Api, operation: &Operation, phase: Phase, seed: u64, base: Option<&Base>) -> Vec<Case> {
+    plan::cases(api, operation, phase, seed, base)
+}
+
+/// The bytes of a case below `base_path` (no trailing slash), without credentials and as it stands: a case with values
+/// of the target is [`Case::bound`] first.
 ///
 /// # Errors
 /// A sentence, when the case cannot be put on the wire (for example an empty path segment): it is skipped.

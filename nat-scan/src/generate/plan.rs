@@ -8,13 +8,16 @@ use serde_json::Value;
 use super::body::{Codec, content_type};
 use super::change::{changes, malformed};
 use super::place::Place;
-use super::site::lean;
+use super::site::{escape, lean};
 use super::value::{self, Fill};
-use super::{Argument, BodyValue, Case, Intent, Phase, Slot, is_reserved_header, render, rng};
+use super::{Argument, Base, BodyValue, Case, Intent, Phase, Slot, is_reserved_header, render, rng};
+use crate::chain::{Binding, Spot};
 use crate::classify::{WireTruth, classify, wire};
-use crate::schema::Schema;
+use crate::schema::{Direction, Schema};
 use crate::spec::{Api, Location, MediaType, Operation, Parameter};
 
+/// Label of the case with every parameter and property.
+pub(crate) const FULL: &str = "everything that is documented";
 /// Cases of one operation and phase.
 const MAX_CASES: usize = 400;
 /// Cases that are considered before the cap chooses among them.
@@ -22,11 +25,14 @@ const MAX_CANDIDATES: usize = 1_600;
 /// Random streams of bodies begin here; those of parameters lie below.
 const BODY_STREAMS: u64 = 1 << 32;
 
-pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64) -> Vec<Case> {
+pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64, base: Option<&Base>) -> Vec<Case> {
     if operation.unusable.is_some() {
         return Vec::new();
     }
     let Some(mut plan) = Plan::new(api, operation, phase, seed) else { return Vec::new() };
+    if let Some(base) = base {
+        plan.build_upon(base);
+    }
     match phase {
         Phase::HappyPath => plan.happy_path(),
         Phase::Examples => plan.examples(),
@@ -64,6 +70,10 @@ struct Plan<'a> {
     /// Every parameter.
     full: Vec<Argument>,
     bodies: Vec<Body>,
+    /// Of the cases that everything is built upon.
+    bindings: Vec<Binding>,
+    /// There are such cases.
+    proven: bool,
     /// Templates that would answer in the operation's place when a value equals their literal.
     rivals: Vec<&'a str>,
     seen: HashSet<u64>,
@@ -82,6 +92,8 @@ impl<'a> Plan<'a> {
             minimal: Vec::new(),
             full: Vec::new(),
             bodies: Vec::new(),
+            bindings: Vec::new(),
+            proven: false,
             rivals: rivals(api, operation),
             seen: HashSet::new(),
             cases: Vec::new(),
@@ -139,7 +151,36 @@ impl<'a> Plan<'a> {
             method: None,
             arguments: self.minimal.clone(),
             body: self.minimal_body(),
+            bindings: self.bindings.clone(),
         }
+    }
+
+    /// What the target accepted takes the place of what was made up.
+    fn build_upon(&mut self, base: &Base) {
+        self.proven = true;
+        self.minimal.clone_from(&base.least.arguments);
+        self.bindings.clone_from(&base.least.bindings);
+        let Some(BodyValue::Typed { media_type, value }) = &base.least.body else { return };
+        let Some(at) = self.bodies.iter().position(|body| body.media_type == *media_type) else { return };
+        let mut body = self.bodies.remove(at);
+        let schema = self.operation.body.as_ref().and_then(|body| body.content.get(*media_type)?.schema.as_ref());
+        if let (Value::Object(full), Value::Object(accepted)) = (&body.full, value) {
+            let mut full = full.clone();
+            full.extend(accepted.iter().map(|(name, value)| (name.clone(), value.clone())));
+            body.full = Value::Object(full);
+        }
+        if schema.is_some_and(|schema| !schema.is_valid(&body.full, Direction::Request)) {
+            body.full.clone_from(value);
+        }
+        if let Some(most) = &base.most
+            && let Some(BodyValue::Typed { media_type: kind, value: full }) = &most.body
+            && kind == media_type
+        {
+            body.full.clone_from(full);
+            self.bindings.extend(most.bindings.iter().filter(|binding| matches!(binding.spot, Spot::Body(_))).cloned());
+        }
+        body.minimal.clone_from(value);
+        self.bodies.insert(0, body);
     }
 
     /// Takes a case if it can be sent, is new, and its bytes are what it is meant to be.
@@ -169,7 +210,7 @@ impl<'a> Plan<'a> {
 
     fn happy_path(&mut self) {
         let minimal = self.case("only what is required".to_owned(), Intent::Positive);
-        let mut full = self.case("everything that is documented".to_owned(), Intent::Positive);
+        let mut full = self.case(FULL.to_owned(), Intent::Positive);
         full.arguments.clone_from(&self.full);
         full.body = self.bodies.first().map(|body| typed(body.media_type, &body.full));
         self.push(minimal, Expect::NotNegative);
@@ -260,13 +301,26 @@ impl<'a> Plan<'a> {
             let expect = if change.valid { Expect::NotNegative } else { expect };
             let (label, intent) = change.describe(slot);
             let mut case = self.case(label, intent);
-            case.body = Some(typed(media_type, &change.value));
+            let mut value = change.value;
+            self.restore(&minimal, &mut value, &change.slot);
+            case.body = Some(BodyValue::Typed { media_type, value });
             self.push(case, expect);
         }
         if optional {
             let mut case = self.case("optional body absent".to_owned(), Intent::Positive);
             case.body = None;
             self.push(case, Expect::NotNegative);
+        }
+    }
+
+    /// Members that the target accepted and that the document calls optional stay, except the one that is bent.
+    fn restore(&self, accepted: &Value, value: &mut Value, slot: &str) {
+        let (true, Value::Object(accepted), Value::Object(members)) = (self.proven, accepted, value) else {
+            return;
+        };
+        let bent = slot.split('/').nth(1);
+        for (name, member) in accepted.iter().filter(|(name, _)| bent.is_some_and(|bent| escape(name) != bent)) {
+            members.entry(name.clone()).or_insert_with(|| member.clone());
         }
     }
 

@@ -25,6 +25,7 @@ fn request(operation: &Operation, arguments: Vec<Value>, body: Option<BodyValue>
         method: None,
         arguments: (0..).zip(arguments).map(|(parameter, value)| Argument { parameter, value }).collect(),
         body,
+        bindings: Vec::new(),
     };
     render(operation, &case, "/v1")
 }

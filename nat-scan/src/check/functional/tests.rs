@@ -111,6 +111,7 @@ impl Row {
             method: None,
             arguments: Vec::new(),
             body: None,
+            bindings: Vec::new(),
         };
         let at = DateTime::UNIX_EPOCH;
         let mut get_request = self.request.clone();
