@@ -10,6 +10,7 @@ use super::name::{key, nouns_of_path, tokens};
 use super::pool::{Pool, Want};
 use super::bind::FRESH;
 use super::{Binding, Spot};
+use crate::generate::plan::FULL;
 use crate::generate::{Argument, BodyValue, Case, pattern, text};
 use crate::schema::{Direction, Schema};
 use crate::spec::{Location, Operation};
@@ -33,10 +34,14 @@ pub(crate) struct Lore<'a> {
 /// Each of `cases` with live values and learned constraints, the likeliest first.
 pub(crate) fn variants(operation: &Operation, cases: &[Case], lore: &Lore<'_>, rng: &mut ChaCha8Rng) -> Vec<Case> {
     let mut made = Vec::new();
+    let full = cases.iter().find(|case| case.label == FULL).and_then(|case| match &case.body {
+        Some(BodyValue::Typed { value, .. }) => Some(value),
+        _ => None,
+    });
     for choice in 0..MAX_CHOICES {
         for case in cases {
             let mut case = case.clone();
-            mend(operation, &mut case, lore.hints, rng);
+            mend(operation, &mut case, lore.hints, full, rng);
             let rich = bind(operation, &mut case, lore, choice);
             if choice > 0 && !rich {
                 continue;
@@ -79,7 +84,9 @@ fn bind(operation: &Operation, case: &mut Case, lore: &Lore<'_>, choice: usize) 
         };
         let mut choices = lore.pool.choices(&want);
         if operation.method == "DELETE" {
-            choices.retain(|choice| !lore.keep.contains(&choice.object));
+            // What we did not make is not ours to remove.
+            let ours = |index| lore.pool.get(index).is_some_and(|object| object.created);
+            choices.retain(|choice| ours(choice.object) && !lore.keep.contains(&choice.object));
         }
         let wanted = if rank == 0 { choice } else { 0 };
         let found = match &fixed {
@@ -114,8 +121,29 @@ fn bind(operation: &Operation, case: &mut Case, lore: &Lore<'_>, choice: usize) 
             members(operation, schema, value, &mut String::new(), 0, &nouns, lore, &mut bindings);
         }
     }
+    agree(operation, case, lore, &mut bindings);
     case.bindings = bindings;
     chosen
+}
+
+/// One object may name another that the request names too: both must mean the same.
+fn agree(operation: &Operation, case: &Case, lore: &Lore<'_>, bindings: &mut [Binding]) {
+    let name = |binding: &Binding| match &binding.spot {
+        Spot::Argument(parameter) => operation.parameters.get(*parameter).map(|parameter| key(&parameter.name)),
+        Spot::Body(pointer) => pointer.rsplit('/').next().map(key),
+    };
+    let names: Vec<Option<String>> = bindings.iter().map(name).collect();
+    for at in 0..bindings.len() {
+        let Some(object) = lore.pool.showing(&bindings[at].source, &bindings[at].value) else { continue };
+        for (other, name) in names.iter().enumerate().filter(|(other, _)| *other != at) {
+            let implied = name.as_ref().filter(|name| name.contains('_')).and_then(|name| object.fields.get(name));
+            if let Some((value, pointer)) = implied.filter(|_| matches!(bindings[other].spot, Spot::Body(_))) {
+                bindings[other].value.clone_from(value);
+                bindings[other].source = format!("{} {pointer}", object.source);
+            }
+        }
+    }
+    debug_assert!(bindings.len() <= MAX_MEMBERS + case.arguments.len());
 }
 
 /// What the segment before a parameter is called.
@@ -238,12 +266,30 @@ pub(super) fn with_word(text: &str, word: &str) -> String {
     }
 }
 
-/// Applies what answers said.
-fn mend(operation: &Operation, case: &mut Case, hints: &[Hint], rng: &mut ChaCha8Rng) {
+/// Applies what answers said; `full` is where values of missing members come from.
+fn mend(operation: &Operation, case: &mut Case, hints: &[Hint], full: Option<&Value>, rng: &mut ChaCha8Rng) {
     for hint in hints {
-        let Some(name) = hint.path.first() else { continue };
-        if !mend_body(case, hint, rng) {
-            mend_argument(operation, case, name, hint, rng);
+        let known = hint.path.first().is_some_and(|name| {
+            let wanted = key(name);
+            operation.parameters.iter().any(|parameter| key(&parameter.name) == wanted)
+        });
+        if mend_body(case, hint, full, rng) {
+            continue;
+        }
+        match hint.path.first() {
+            Some(name) if known => mend_argument(operation, case, name, hint, rng),
+            _ => mend_by_words(case, hint, full),
+        }
+    }
+}
+
+/// The sentence names a member of the body, the path does not.
+fn mend_by_words(case: &mut Case, hint: &Hint, full: Option<&Value>) {
+    let Some(BodyValue::Typed { value: Value::Object(members), .. }) = &mut case.body else { return };
+    let words = tokens(&hint.message);
+    for (name, value) in full.and_then(Value::as_object).into_iter().flatten() {
+        if !members.contains_key(name) && words.contains(&key(name)) {
+            members.insert(name.clone(), value.clone());
         }
     }
 }
@@ -262,7 +308,7 @@ fn mend_argument(operation: &Operation, case: &mut Case, name: &str, hint: &Hint
 }
 
 /// Whether the hint was about the body.
-fn mend_body(case: &mut Case, hint: &Hint, rng: &mut ChaCha8Rng) -> bool {
+fn mend_body(case: &mut Case, hint: &Hint, full: Option<&Value>, rng: &mut ChaCha8Rng) -> bool {
     let Some(BodyValue::Typed { value: root, .. }) = &mut case.body else { return false };
     let Some((last, outer)) = hint.path.split_last() else { return false };
     let mut value = root;
@@ -300,8 +346,9 @@ fn mend_body(case: &mut Case, hint: &Hint, rng: &mut ChaCha8Rng) -> bool {
             true
         }
         (None, Remedy::Add) => {
-            let made = text::of_name(last, rng).unwrap_or_else(|| format!("nat{}", last.len()));
-            members.insert(last.clone(), Value::from(made));
+            let documented = full.filter(|_| outer.is_empty()).and_then(|full| full.get(last)).cloned();
+            let made = || text::of_name(last, rng).map_or_else(|| Value::from("nat"), Value::from);
+            members.insert(last.clone(), documented.unwrap_or_else(made));
             true
         }
         _ => false,

@@ -41,6 +41,8 @@ pub(crate) struct Hint {
     /// Names from the outside in, without `body` and the like; indices as digits.
     pub(crate) path: Vec<String>,
     pub(crate) remedy: Remedy,
+    /// What was said.
+    pub(crate) message: String,
 }
 
 /// What the body of a refusal says.
@@ -61,7 +63,7 @@ fn walk(value: &Value, depth: usize, hints: &mut Vec<Hint>) {
         Value::Object(members) => {
             if let Some(path) = named_part(members) {
                 let message = text_of(members);
-                hints.push(Hint { path, remedy: remedy(&message) });
+                hints.push(Hint { path, remedy: remedy(&message), message: said(&message) });
                 return;
             }
             for (name, member) in members {
@@ -69,7 +71,7 @@ fn walk(value: &Value, depth: usize, hints: &mut Vec<Hint>) {
                     // `{"errors": {"name": ["is too short"]}}`, as Rails, Laravel, DRF and ASP.NET write it.
                     Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) && is_part(name) => {
                         let message = items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
-                        hints.push(Hint { path: parts(name), remedy: remedy(&message) });
+                        hints.push(Hint { path: parts(name), remedy: remedy(&message), message: said(&message) });
                     }
                     Value::String(message) => hints.extend(quoted_part(message)),
                     _ => walk(member, depth + 1, hints),
@@ -102,6 +104,11 @@ fn named_part(members: &serde_json::Map<String, Value>) -> Option<Vec<String>> {
         }
     }
     None
+}
+
+/// Enough of a sentence.
+fn said(message: &str) -> String {
+    message.chars().take(200).collect()
 }
 
 fn without_place(mut path: Vec<String>) -> Vec<String> {
@@ -155,7 +162,7 @@ fn quoted_part(message: &str) -> Option<Hint> {
     let found = QUOTED.captures(message)?;
     let name = found.get(1)?.as_str();
     let remedy = remedy(message);
-    (remedy != Remedy::Doubt).then(|| Hint { path: parts(name), remedy })
+    (remedy != Remedy::Doubt).then(|| Hint { path: parts(name), remedy, message: said(message) })
 }
 
 /// The sentence as something to do.

@@ -38,10 +38,6 @@ pub(crate) struct Object {
     pub(crate) parents: BTreeMap<String, Value>,
     /// A request of ours made it.
     pub(crate) created: bool,
-    /// Index of the operation that showed it.
-    pub(crate) operation: usize,
-    /// Plan position of the exchange that showed it.
-    pub(crate) position: u64,
     /// Where it was seen, without values.
     pub(crate) source: Arc<str>,
 }
@@ -50,7 +46,6 @@ pub(crate) struct Object {
 pub(crate) struct Origin<'a> {
     pub(crate) operation: usize,
     pub(crate) path: &'a str,
-    pub(crate) position: u64,
     pub(crate) created: bool,
     pub(crate) source: Arc<str>,
     /// Path parameters by name.
@@ -161,14 +156,20 @@ impl Pool {
             fields,
             parents: origin.parents.clone(),
             created: origin.created,
-            operation: origin.operation,
-            position: origin.position,
             source: Arc::clone(&origin.source),
         });
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Object> {
         self.objects.get(index)
+    }
+
+    /// The object that a binding's value was taken from.
+    pub(crate) fn showing(&self, source: &str, value: &Value) -> Option<&Object> {
+        self.objects.iter().find(|object| {
+            source.strip_prefix(&*object.source).is_some_and(|rest| rest.starts_with(' '))
+                && object.fields.values().any(|(own, _)| own == value)
+        })
     }
 
     /// Objects that may be meant, the likeliest first, each with a value that fits; equal values once.
@@ -254,6 +255,7 @@ fn score(object: &Object, field: &str, words: &[String], want: &Want<'_>) -> Opt
         () if same_name && told && words.len() > 1 => 56,
         // `username` of what the path is about.
         () if same_name && (kin > 0 || want.context.is_some_and(|context| kinship(context) > 0)) => 58,
+        () if same_name && !want.strict && object.nouns.iter().any(|noun| want.nouns.contains(noun)) => 57,
         () if want.strict => return None,
         () if same_name => 40,
         () if kin > 0 && matches!(field, "id" | "uuid") => 45 + kin,

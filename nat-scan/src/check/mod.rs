@@ -6,6 +6,7 @@
 
 pub mod functional;
 pub mod security;
+pub(crate) mod stateful;
 pub(crate) mod shape;
 pub(crate) mod trace;
 
@@ -65,6 +66,11 @@ impl Exchange {
         at: DateTime<Utc>,
     ) -> Self {
         Self { case, request, result, truth, at, json: OnceLock::new() }
+    }
+
+    /// A copy, for evidence of its own.
+    pub(crate) fn twin(&self) -> Self {
+        Self::new(self.case.clone(), self.request.clone(), self.result.clone(), self.truth.clone(), self.at)
     }
 
     /// The answer, if one came.

@@ -88,7 +88,7 @@ impl Lessons {
                 if case.label == FULL {
                     base.most.get_or_insert_with(|| case.clone());
                 }
-                let origin = origin(operation, case, lesson.position);
+                let origin = origin(operation, case);
                 let sent = match case.bound().body {
                     Some(BodyValue::Typed { value, .. }) => Some(value),
                     _ => None,
@@ -215,7 +215,7 @@ fn signature(case: &Case) -> u64 {
     hasher.finish()
 }
 
-fn origin<'a>(operation: &'a Operation, case: &Case, position: u64) -> crate::chain::Origin<'a> {
+fn origin<'a>(operation: &'a Operation, case: &Case) -> crate::chain::Origin<'a> {
     let bound = case.bound();
     let parents: BTreeMap<String, Value> = bound
         .arguments
@@ -230,7 +230,6 @@ fn origin<'a>(operation: &'a Operation, case: &Case, position: u64) -> crate::ch
     crate::chain::Origin {
         operation: operation.index,
         path: &operation.path,
-        position,
         created: matches!(operation.method.as_str(), "POST" | "PUT") && !verb,
         source: format!("{} {}:{}", operation.endpoint(), case.phase.as_str(), case.ordinal).into(),
         parents,

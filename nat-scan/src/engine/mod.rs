@@ -22,6 +22,7 @@ mod prove;
 mod run;
 mod scope;
 mod scout;
+mod sequences;
 mod session;
 mod tally;
 

@@ -58,15 +58,16 @@ pub(super) const WAVES: [Wave; 9] = [
 ];
 
 fn harm(operation: &Operation) -> Harm {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 18] = [
         "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",
-        "drop", "logout", "destroy",
+        "drop", "logout", "destroy", "delete", "remove", "prune", "revoke",
     ];
     let named = |text: &str| chain::tokens(text).iter().any(|word| WORDS.contains(&word.as_str()));
     let last_segment = operation.path.rsplit('/').find(|segment| !segment.is_empty() && !segment.contains('{'));
     match () {
-        () if last_segment.is_some_and(named) => Harm::All,
-        () if operation.method == "DELETE" => Harm::Object,
+        () if operation.path.contains('{') && operation.method == "DELETE" => Harm::Object,
+        () if operation.path.contains('{') => Harm::None,
+        () if operation.method == "DELETE" || last_segment.is_some_and(named) => Harm::All,
         () => Harm::None,
     }
 }
@@ -182,6 +183,19 @@ impl Plan {
         if let Some(base) = self.bases.get_mut(operation) {
             *base = Some(Arc::new(accepted));
         }
+    }
+
+    /// Whether the operation is part of the plan.
+    pub(super) fn has(&self, operation: usize) -> bool {
+        self.what.operations.contains(&operation)
+    }
+
+    /// Takes the subjects of the stateful phase into the hash.
+    pub(super) fn note(&mut self, operations: impl Iterator<Item = usize>) {
+        for operation in operations {
+            self.hash.update((operation as u64).to_be_bytes());
+        }
+        self.end();
     }
 
     /// Operations of the plan that do this harm.

@@ -21,6 +21,8 @@ use super::prepare::{Ready, announce, failure, prepare, reach};
 use super::probe::ScanProber;
 use super::scope::Scope;
 use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
+use super::sequences::sequences;
+use crate::check::stateful::{self, ResourceCheck};
 use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
 use crate::generate::Phase;
 use crate::spec::SpecVersion;
@@ -32,6 +34,7 @@ const MAX_CHECK_REQUESTS: u64 = 2_000;
 pub(super) struct Equipment {
     pub(super) functional: Vec<&'static dyn Check>,
     pub(super) security: Vec<&'static dyn SecurityCheck>,
+    pub(super) stateful: &'static [&'static dyn ResourceCheck],
     pub(super) patience: Patience,
 }
 
@@ -42,7 +45,8 @@ impl Equipment {
             ScanKind::Functional => (functional::all().to_vec(), Vec::new()),
             ScanKind::Security => (Vec::new(), security::all().to_vec()),
         };
-        Self { functional, security, patience: Patience::default() }
+        let stateful = if kind == ScanKind::Functional { stateful::all() } else { &[] };
+        Self { functional, security, stateful, patience: Patience::default() }
     }
 }
 
@@ -141,7 +145,8 @@ async fn test(
             driver.add(finding);
         }
     }
-    let mut stop = waves(&mut driver).await;
+    let stateful = !is_security && !config.safe_mode;
+    let mut stop = waves(&mut driver, if stateful { equipment.stateful } else { &[] }, &mut verdicts).await;
     if is_security && stop.is_none() && count > 0 {
         (stop, verdicts) = secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
     }
@@ -152,7 +157,11 @@ async fn test(
 }
 
 /// Every wave of the plan.
-async fn waves(driver: &mut Driver) -> Option<Stop> {
+async fn waves(
+    driver: &mut Driver,
+    stateful: &'static [&'static dyn ResourceCheck],
+    verdicts: &mut (u64, u64),
+) -> Option<Stop> {
     for wave in WAVES {
         let first = wave.harm == Harm::None;
         if first {
@@ -174,6 +183,13 @@ async fn waves(driver: &mut Driver) -> Option<Stop> {
         }
         if first {
             driver.progress(wave.phase, true);
+        }
+        if wave == (Wave { phase: Phase::Coverage, harm: Harm::None }) && !stateful.is_empty() {
+            let (stop, (passed, failed)) = sequences(driver, stateful).await;
+            *verdicts = (verdicts.0 + passed, verdicts.1 + failed);
+            if stop.is_some() {
+                return stop;
+            }
         }
     }
     None

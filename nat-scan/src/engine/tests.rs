@@ -98,7 +98,7 @@ impl Check for FiveHundred {
 }
 
 async fn scan_with(config: ScanConfig, api: &Arc<FakeApi>, check: &'static dyn Check) -> Outcome {
-    let equipment = Equipment { functional: vec![check], ..equipment(config.kind) };
+    let equipment = Equipment { functional: vec![check], stateful: &[], ..equipment(config.kind) };
     super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment).await
 }
 

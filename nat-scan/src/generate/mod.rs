@@ -35,12 +35,14 @@ pub enum Phase {
     Examples,
     /// Each keyword at its bounds and violated once.
     Coverage,
+    /// Objects made, read, changed and removed.
+    Stateful,
     /// Security checks.
     Security,
 }
 
 impl Phase {
-    /// `probe`, `happy_path`, `examples`, `coverage`, `security`.
+    /// `probe`, `happy_path`, `examples`, `coverage`, `stateful`, `security`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Phase {
             Self::HappyPath => "happy_path",
             Self::Examples => "examples",
             Self::Coverage => "coverage",
+            Self::Stateful => "stateful",
             Self::Security => "security",
         }
     }

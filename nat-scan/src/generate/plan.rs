@@ -37,7 +37,7 @@ pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64, b
         Phase::HappyPath => plan.happy_path(),
         Phase::Examples => plan.examples(),
         Phase::Coverage => plan.coverage(),
-        Phase::Probe | Phase::Security => {}
+        Phase::Probe | Phase::Stateful | Phase::Security => {}
     }
     plan.finish()
 }

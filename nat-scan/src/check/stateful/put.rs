@@ -1,0 +1,77 @@
+//! F045: PUT replaces, and does so once.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::reflect::{brief, is_exempt};
+use super::same::{differences, object, same, volatile};
+use super::stage::is_success;
+use super::{Raised, Resource, ResourceCheck, Stage};
+use crate::check::{CheckInfo, Suspicion};
+use crate::finding::{Role, Severity};
+
+/// F045.
+pub(super) struct Replaces;
+
+static INFO: CheckInfo = CheckInfo {
+    id: "F045",
+    title: "PUT does not replace, or is not idempotent",
+    description: "PUT sets the state of the resource to what is sent, and sending it again changes nothing (RFC 9110, section 9.3.4).",
+    remediation: "Store what was sent, answer 201 only for the first PUT, and let a repeated one change nothing; use PATCH or POST for what works otherwise.",
+    cwe: &["CWE-841"],
+    owasp: None,
+};
+
+#[async_trait]
+impl ResourceCheck for Replaces {
+    fn info(&self) -> &'static CheckInfo {
+        &INFO
+    }
+
+    fn applies(&self, resource: &Resource) -> bool {
+        resource.read.is_some() && resource.put.is_some()
+    }
+
+    async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
+        replaced(stage).await.into_iter().collect()
+    }
+}
+
+async fn replaced(stage: &Stage<'_>) -> Option<Raised> {
+    let put = stage.resource.put?;
+    let thing = stage.create().await?;
+    let (one, _) = stage.read(&thing).await?;
+    let (two, _) = stage.read(&thing).await?;
+    let volatile = volatile(&one, &two);
+    let body = stage.body(put)?;
+    let first = stage.call_with(put, &thing, Some(body.clone()), &[]).await?;
+    if !is_success(&first) || first.status() == Some(202) {
+        return None;
+    }
+    let (after, shown) = stage.read(&thing).await?;
+    let schema = stage.operation(put)?.body.as_ref().and_then(|body| body.content.first()?.schema.as_ref());
+    let stored = object(&after)?;
+    let lost = body.as_object()?.iter().find(|(name, value)| {
+        stored.get(*name).is_some_and(|kept| !same(value, kept)) && !is_exempt(name, schema)
+    });
+    if let Some((name, value)) = lost {
+        let kept = stored.get(name).map(brief).unwrap_or_default();
+        let text = format!("PUT set '{name}' to {} and answered {}; reading shows {kept}.", brief(value), first.status()?);
+        let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "put-not-stored", text);
+        return Some(Raised::new(put, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, first), (Role::Probe, shown)]));
+    }
+    let second = stage.call_with(put, &thing, Some(body), &[]).await?;
+    if second.status() == Some(201) {
+        let text = format!("The first PUT answered {}, the same PUT again 201: it made something new.", first.status()?);
+        let suspicion = Suspicion::new(Severity::Low, "", "put-201-again", text);
+        return Some(Raised::new(put, suspicion, vec![(Role::Baseline, first), (Role::Probe, second)]));
+    }
+    let (again, shown) = stage.read(&thing).await?;
+    let moved = differences(&after, &again, &volatile);
+    stage.clean_up(&thing).await;
+    let name = moved.first().filter(|_| is_success(&second))?;
+    let at = |value: &Value| object(value).and_then(|members| members.get(name)).map(brief).unwrap_or_default();
+    let text = format!("The same PUT twice: '{name}' was {} after the first and is {} after the second.", at(&after), at(&again));
+    let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "put-not-idempotent", text);
+    Some(Raised::new(put, suspicion, vec![(Role::Baseline, first), (Role::Control, second), (Role::Probe, shown)]))
+}

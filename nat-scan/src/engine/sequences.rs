@@ -1,0 +1,138 @@
+//! The stateful phase: every resource of the API goes through the checks of sequences.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
+
+use super::budget::Stop;
+use super::event::Event;
+use super::execute::{Driver, halt};
+use super::fingerprint::CatchAll;
+use super::narrate::span;
+use super::probe::ScanProber;
+use crate::check::Exchange;
+use crate::check::stateful::{Raised, Resource, ResourceCheck, Stage, Surroundings, resources};
+use crate::finding::{Finding, Role};
+use crate::generate::{Base, Phase};
+
+/// Requests for one resource.
+const MAX_OF_RESOURCE: u64 = 600;
+/// Resources that are worked on at once: they do not share objects.
+const AT_ONCE: usize = 4;
+
+/// What one check said about one resource.
+struct Verdict {
+    check: &'static str,
+    findings: Vec<Finding>,
+    tried: bool,
+    broke: bool,
+}
+
+/// Runs every check on every resource that the API makes on request. Passed and failed verdicts.
+pub(super) async fn sequences(
+    driver: &mut Driver,
+    checks: &'static [&'static dyn ResourceCheck],
+) -> (Option<Stop>, (u64, u64)) {
+    let session = Arc::clone(&driver.session);
+    let accepted: Vec<Option<Base>> =
+        session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
+    let selected: Vec<Resource> = resources(&session.api)
+        .into_iter()
+        .filter(|resource| accepted.get(resource.create).is_some_and(Option::is_some))
+        .filter(|resource| driver.plan.has(resource.create))
+        .collect();
+    if selected.is_empty() {
+        return (None, (0, 0));
+    }
+    driver.narrator.tell(Event::PhaseStarted(Phase::Stateful));
+    driver.plan.note(selected.iter().map(|resource| resource.create));
+    let prober = ScanProber::new(&session, CatchAll::default());
+    prober.allow((session.line.budget.left() / 2).min(MAX_OF_RESOURCE * selected.len() as u64));
+    let around = Surroundings {
+        api: &session.api,
+        prober: &prober,
+        accepted: &accepted,
+        seed: session.seed,
+        nonce: &session.nonce,
+        serial: &session.serial,
+    };
+    let halted = halt(&session);
+    tokio::pin!(halted);
+    let mut running = stream::iter(&selected)
+        .map(|resource| on_resource(&around, resource, checks, &session))
+        .buffered(AT_ONCE);
+    let (mut passed, mut failed, mut done) = (0, 0, 0_u64);
+    let (first, last) = span(Phase::Stateful, false);
+    let mut stop = None;
+    loop {
+        let verdicts = tokio::select! {
+            biased;
+            reason = &mut halted => {
+                stop = Some(reason);
+                break;
+            }
+            verdicts = running.next() => verdicts,
+        };
+        let Some(verdicts) = verdicts else { break };
+        for verdict in verdicts {
+            passed += u64::from(verdict.tried && verdict.findings.is_empty());
+            failed += verdict.findings.len() as u64;
+            if verdict.broke {
+                driver.narrator.notice(format!("The check {} failed and gave no result.", verdict.check));
+            }
+            verdict.findings.into_iter().for_each(|finding| driver.add(finding));
+        }
+        done += 1;
+        let share = u64::from(last - first) * done / selected.len() as u64;
+        driver.tell_progress(Phase::Stateful, first + u8::try_from(share).unwrap_or(0));
+    }
+    drop(running);
+    for (operation, status) in prober.take_sent() {
+        driver.count(operation, status);
+    }
+    if prober.is_used_up() {
+        driver.narrator.notice("The stateful phase used up its share of the request budget.");
+    }
+    (stop.or_else(|| session.line.budget.exhausted().filter(|stop| *stop != Stop::Requests)), (passed, failed))
+}
+
+async fn on_resource(
+    around: &Surroundings<'_>,
+    resource: &Resource,
+    checks: &[&'static dyn ResourceCheck],
+    session: &super::session::Session,
+) -> Vec<Verdict> {
+    let stage = Stage::new(around, resource);
+    let mut verdicts = Vec::new();
+    for check in checks.iter().filter(|check| check.applies(resource)) {
+        let run = AssertUnwindSafe(proved(&stage, *check)).catch_unwind().await;
+        let id = check.info().id;
+        let Ok(raised) = run else {
+            verdicts.push(Verdict { check: id, findings: Vec::new(), tried: true, broke: true });
+            continue;
+        };
+        let findings = raised.into_iter().map(|raised| {
+            let operation = session.api.operations.get(raised.operation);
+            let evidence: Vec<(Role, &Exchange)> = raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
+            session.report.build(check.info(), &raised.suspicion, operation, &evidence)
+        });
+        verdicts.push(Verdict { check: id, findings: findings.collect(), tried: true, broke: false });
+    }
+    verdicts
+}
+
+/// What two attempts on different objects agree on.
+async fn proved(stage: &Stage<'_>, check: &dyn ResourceCheck) -> Vec<Raised> {
+    let first = check.attempt(stage).await;
+    if first.is_empty() {
+        return first;
+    }
+    let again = check.attempt(stage).await;
+    let same = |one: &Raised, two: &Raised| {
+        let (a, b) = (&one.suspicion, &two.suspicion);
+        one.operation == two.operation && a.location == b.location && a.discriminant == b.discriminant
+    };
+    first.into_iter().filter(|one| again.iter().any(|two| same(one, two))).collect()
+}
