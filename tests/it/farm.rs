@@ -36,7 +36,7 @@ const PARTLY: &[(&str, &str)] = &[
     ("F082", "not written"),
 ];
 
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=1;
 
 struct Epoch;
 

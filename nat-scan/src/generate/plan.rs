@@ -1,5 +1,7 @@
 //! Which cases an operation gets, in which order.
 
+mod robust;
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,6 +16,7 @@ use super::{Argument, BodyValue, Case, Intent, Phase, Slot, is_reserved_header, 
 use crate::classify::{WireTruth, classify, wire};
 use crate::schema::Schema;
 use crate::spec::{Api, Location, MediaType, Operation, Parameter};
+use crate::transport::Request;
 
 /// Cases of one operation and phase.
 const MAX_CASES: usize = 400;
@@ -148,11 +151,9 @@ impl<'a> Plan<'a> {
             return;
         }
         let Ok(request) = render(self.operation, &case, "") else { return };
-        let mut hasher = DefaultHasher::new();
-        (&request.method, &request.target, &request.headers, &request.body).hash(&mut hasher);
+        let digest = digest(&request);
         let path = request.target.split('?').next().unwrap_or_default();
-        if self.seen.contains(&hasher.finish()) || self.rivals.iter().any(|rival| wire::captures(rival, path).is_some())
-        {
+        if self.seen.contains(&digest) || self.rivals.iter().any(|rival| wire::captures(rival, path).is_some()) {
             return;
         }
         let fits = expect == Expect::Anything
@@ -162,9 +163,14 @@ impl<'a> Plan<'a> {
                 WireTruth::Ambiguous => expect != Expect::Negative,
             };
         if fits {
-            self.seen.insert(hasher.finish());
+            self.seen.insert(digest);
             self.cases.push(case);
         }
+    }
+
+    /// The next case of these bytes counts as new.
+    fn forget(&mut self, request: &Request) {
+        self.seen.remove(&digest(request));
     }
 
     fn happy_path(&mut self) {
@@ -215,6 +221,7 @@ impl<'a> Plan<'a> {
         self.undocumented_method();
         self.malformed_bodies();
         self.head_parity();
+        self.robust();
     }
 
     fn parameter_values(&mut self, index: usize) {
@@ -368,6 +375,12 @@ impl<'a> Plan<'a> {
         }
         self.cases
     }
+}
+
+fn digest(request: &Request) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&request.method, &request.target, &request.headers, &request.body).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Cases of one group compete for places.

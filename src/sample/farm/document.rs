@@ -138,8 +138,9 @@ fn two_operation(operation: &Value) -> Value {
             flat["schema"] = content["schema"].clone();
             out["produces"] = json!([media]);
         }
-        let status = if status.ends_with("XX") { "default" } else { status };
-        responses.insert(status.to_owned(), flat);
+        // Ranges of status codes are newer than 2.0.
+        let statuses: &[&str] = if status == "2XX" { &["200", "202", "203"] } else { &[status.as_str()] };
+        responses.extend(statuses.iter().map(|status| ((*status).to_owned(), flat.clone())));
     }
     out["parameters"] = json!(parameters);
     out["responses"] = Value::Object(responses);

@@ -51,7 +51,7 @@ fn lax() -> Vec<Op> {
             "body /grams",
             "type",
         ),
-        takes("/doses", json!({"grams": {"type": ["integer", "string", "null"], "minimum": 0}})),
+        takes("/doses", json!({"grams": {"type": ["integer", "null"], "minimum": 0}})),
         Op::post("/closed").body(closed()).gives("200", done()).answer(yes).lapse(
             "extra-member-taken",
             "*",

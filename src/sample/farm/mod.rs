@@ -24,6 +24,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use serde_json::Value;
 
 pub use call::Switches;
@@ -81,8 +82,9 @@ async fn without_body(response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let length = to_bytes(body, MAX_BODY).await.map_or(0, |bytes| bytes.len());
     let mut response = Response::from_parts(parts, Body::empty());
-    if response.headers_mut().remove("x-farm-no-length").is_none() {
-        set(&mut response, "content-length", &length.to_string());
+    match response.headers_mut().remove("x-farm-no-length") {
+        None => set(&mut response, "content-length", &length.to_string()),
+        Some(_) => *response.body_mut() = Body::from_stream(futures::stream::empty::<Result<Bytes, std::io::Error>>()),
     }
     response
 }
@@ -126,7 +128,9 @@ mod tests {
         let mut ids = BTreeSet::new();
         for mutant in FUNCTIONAL {
             assert!(ids.insert(mutant.id), "{} is there twice", mutant.id);
-            assert!(mutant.endpoint == "*" || known.contains(mutant.endpoint), "{}", mutant.endpoint);
+            // These are about methods that are not documented.
+            let exempt = mutant.endpoint == "*" || matches!(mutant.check, "F023" | "F024");
+            assert!(exempt || known.contains(mutant.endpoint), "{}", mutant.endpoint);
             assert!(known.contains(mutant.twin), "{}", mutant.twin);
             assert_ne!(mutant.endpoint, mutant.twin);
         }
