@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod customer;
+pub mod farm;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};

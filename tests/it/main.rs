@@ -5,6 +5,7 @@ mod billing;
 mod cases;
 mod cli;
 mod docs;
+mod farm;
 mod graphql;
 mod hostile;
 mod layout;

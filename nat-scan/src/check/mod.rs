@@ -110,7 +110,10 @@ pub struct Context<'a> {
     pub baseline_fails: bool,
     /// Credentials were given for this scan.
     pub authenticated: bool,
-    /// A 2xx exchange of the same operation with the same target, for comparisons (F062: the `GET` beside a `HEAD`).
+    /// The credentials are known to be accepted by other protected operations.
+    pub identity_works: bool,
+    /// A 2xx exchange of the same operation with the same target, for comparisons (F062: the `GET` beside a `HEAD`); for a
+    /// request that sends a default, the one with the target that lacks it (F031).
     pub baseline: Option<&'a Exchange>,
 }
 
@@ -126,6 +129,9 @@ pub enum Proof {
     /// As `RepeatWithControl`, and the valid request in between must get as long an answer as before: an API whose
     /// answers vary by themselves proves nothing about their length.
     RepeatWithSteadyControl,
+    /// As `RepeatWithControl`, and the valid request in between must get the same content as before at the place that the
+    /// suspicion is about: what changes by itself proves nothing.
+    RepeatWithSameControl,
     /// As `Repeat`, and a different valid request to the operation must raise the same suspicion too.
     TwoSamples,
 }

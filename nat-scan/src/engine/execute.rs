@@ -19,9 +19,11 @@ use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
 use super::session::Session;
 use super::tally::{KEPT_BODY, Tally, copy, cut};
+use crate::check::functional::is_protected;
 use crate::check::{As, Context, Exchange, Proof};
 use crate::finding::{Finding, Role};
 use crate::generate::{Case, Intent, Phase};
+use crate::spec::Operation;
 use crate::transport::{Request, TransportError};
 
 /// Rounds of valid requests with what was learned.
@@ -308,6 +310,7 @@ impl Driver {
         let ended = matches!(exchange.result, Err(TransportError::Cancelled | TransportError::Denied(_)));
         let session = Arc::clone(&self.session);
         let (Some(operation), false) = (session.api.operations.get(index), ended) else { return };
+        let identity_works = self.identity_works();
         let Some(tally) = self.tallies.get_mut(index) else { return };
         let control = tally.control().map(Arc::clone);
         let cx = Context {
@@ -316,7 +319,8 @@ impl Driver {
             has_positive_control: control.is_some(),
             baseline_fails: tally.baseline_fails,
             authenticated: session.authenticated,
-            baseline: comparable(control.as_deref(), &exchange.request),
+            identity_works,
+            baseline: comparable(control.as_deref(), &exchange),
         };
         let judged = self.judges.judge(&cx, &exchange);
         tally.applied |= judged.applied;
@@ -335,6 +339,17 @@ impl Driver {
         }
     }
 
+    /// Protected operations accepted the credentials, or refused them as those of somebody who is known.
+    fn identity_works(&self) -> bool {
+        let protected = |operation: &&Operation| is_protected(&operation.security);
+        let tallies = self.session.api.operations.iter().filter(protected).filter_map(|o| self.tallies.get(o.index));
+        let (accepted, known) = tallies.fold((0, false), |(accepted, known), tally| {
+            (accepted + usize::from(tally.control().is_some()), known || tally.is_forbidden())
+        });
+        // One open door alone says nothing about the key.
+        self.session.authenticated && (accepted > 1 || known)
+    }
+
     /// The next proof that needs requests; those that need none are settled at once.
     fn next_proof(&mut self, idle: bool) -> Option<BoxFuture<'static, Proved>> {
         loop {
@@ -345,9 +360,13 @@ impl Driver {
                 self.settle(Proved { candidate, exchanges: Some(Vec::new()), starved: false, sent: Vec::new() });
                 continue;
             }
+            let identity_works = self.identity_works();
             let tally = self.tallies.get(candidate.operation)?;
-            let knowledge =
-                Knowledge { control: tally.control().map(Arc::clone), baseline_fails: tally.baseline_fails };
+            let knowledge = Knowledge {
+                control: tally.control().map(Arc::clone),
+                baseline_fails: tally.baseline_fails,
+                identity_works,
+            };
             let (session, judges) = (Arc::clone(&self.session), Arc::clone(&self.judges));
             return Some(Box::pin(prove(session, judges, candidate, knowledge)));
         }

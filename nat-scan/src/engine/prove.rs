@@ -31,6 +31,7 @@ pub(super) struct Proved {
 pub(super) struct Knowledge {
     pub(super) control: Option<Arc<Exchange>>,
     pub(super) baseline_fails: bool,
+    pub(super) identity_works: bool,
 }
 
 struct Attempt<'a> {
@@ -64,6 +65,7 @@ pub(super) async fn prove(
         Proof::Repeat => attempt.repeat().await,
         Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
         Proof::RepeatWithSteadyControl => attempt.control().await && attempt.is_steady() && attempt.repeat().await,
+        Proof::RepeatWithSameControl => attempt.control().await && attempt.is_same() && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
     let Attempt { exchanges, sent, starved, .. } = attempt;
@@ -94,6 +96,16 @@ impl Attempt<'_> {
         let length = |exchange: &Exchange| exchange.response()?.header("content-length").map(str::to_owned);
         let before = self.knowledge.control.as_deref().and_then(length);
         let now = self.exchanges.last().and_then(|(_, control)| length(control));
+        before.is_some() && before == now
+    }
+
+    /// The control that was just repeated says the same as before at the place in question.
+    fn is_same(&self) -> bool {
+        let location = &self.candidate.suspicion.location;
+        let pointer = location.strip_prefix("response ").unwrap_or_default();
+        let content = |exchange: &Exchange| exchange.json().map(|json| json.pointer(pointer).cloned());
+        let before = self.knowledge.control.as_deref().and_then(content);
+        let now = self.exchanges.last().and_then(|(_, control)| content(control));
         before.is_some() && before == now
     }
 
@@ -144,7 +156,8 @@ impl Attempt<'_> {
             has_positive_control: self.knowledge.control.is_some(),
             baseline_fails: self.knowledge.baseline_fails,
             authenticated: self.session.authenticated,
-            baseline: comparable(self.knowledge.control.as_deref(), &exchange.request),
+            identity_works: self.knowledge.identity_works,
+            baseline: comparable(self.knowledge.control.as_deref(), exchange),
         };
         self.judges.repeats(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
     }
@@ -164,7 +177,22 @@ impl Attempt<'_> {
     }
 }
 
-/// The control, when it asked for the same thing.
-pub(super) fn comparable<'a>(control: Option<&'a Exchange>, request: &Request) -> Option<&'a Exchange> {
-    control.filter(|control| control.request.target == request.target)
+/// The control, when it asked for the same thing; for a request that sends a default, when it left that out.
+pub(super) fn comparable<'a>(control: Option<&'a Exchange>, exchange: &Exchange) -> Option<&'a Exchange> {
+    let target = match exchange.case.as_ref().map(|case| &case.intent) {
+        Some(Intent::DefaultSent { slot }) => without(&exchange.request.target, &slot.name),
+        _ => exchange.request.target.clone(),
+    };
+    control.filter(|control| control.request.target == target)
+}
+
+/// The target without a parameter of the query.
+fn without(target: &str, name: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let is_other = |pair: &&str| {
+        let named = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(key, _)| key == name);
+        named != Some(true)
+    };
+    let rest: Vec<&str> = query.split('&').filter(is_other).collect();
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }

@@ -91,6 +91,11 @@ impl Tally {
         self.baseline_fails |= self.valid.keys().any(|status| *status >= 500);
     }
 
+    /// A valid request was answered 403.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.valid.contains_key(&403)
+    }
+
     /// The exchange that proves the operation works.
     pub(super) fn control(&self) -> Option<&Arc<Exchange>> {
         self.control.as_ref().map(|(_, exchange)| exchange)

@@ -91,6 +91,24 @@ pub enum Intent {
     },
     /// A `HEAD` beside a documented `GET` (F062).
     HeadParity,
+    /// An optional parameter with the value that the document calls its default (F031).
+    DefaultSent {
+        /// Which.
+        slot: Slot,
+    },
+    /// A valid value that programs are not prepared for (F027, F028, F029).
+    Unusual {
+        /// Where.
+        slot: Slot,
+        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `large`, or the number of bits that a number needs.
+        kind: &'static str,
+    },
+    /// A body of a media type that nobody knows (F025).
+    UnsupportedMediaType,
+    /// `OPTIONS` on a documented path (F024).
+    Options,
+    /// A `GET` that accepts no content coding (F068).
+    NoCoding,
 }
 
 /// The value of one parameter, or its absence.
@@ -206,6 +224,9 @@ pub fn render(operation: &Operation, case: &Case, base_path: &str) -> Result<Req
     request.headers.insert(0, ("Accept".to_owned(), accept.unwrap_or_else(|| default_accept(operation))));
     if !cookies.is_empty() {
         request.headers.push(("Cookie".to_owned(), cookies.into_bytes()));
+    }
+    if case.intent == Intent::NoCoding {
+        request.headers.push(("Accept-Encoding".to_owned(), b"identity, gzip;q=0, deflate;q=0, br;q=0".to_vec()));
     }
     render_body(&mut request, operation, case)?;
     Ok(request)

@@ -1,5 +1,7 @@
 //! Which cases an operation gets, in which order.
 
+mod robust;
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,6 +17,7 @@ use crate::chain::{Binding, Spot};
 use crate::classify::{WireTruth, classify, wire};
 use crate::schema::{Direction, Schema};
 use crate::spec::{Api, Location, MediaType, Operation, Parameter};
+use crate::transport::Request;
 
 /// Label of the case with every parameter and property.
 pub(crate) const FULL: &str = "everything that is documented";
@@ -189,11 +192,9 @@ impl<'a> Plan<'a> {
             return;
         }
         let Ok(request) = render(self.operation, &case, "") else { return };
-        let mut hasher = DefaultHasher::new();
-        (&request.method, &request.target, &request.headers, &request.body).hash(&mut hasher);
+        let digest = digest(&request);
         let path = request.target.split('?').next().unwrap_or_default();
-        if self.seen.contains(&hasher.finish()) || self.rivals.iter().any(|rival| wire::captures(rival, path).is_some())
-        {
+        if self.seen.contains(&digest) || self.rivals.iter().any(|rival| wire::captures(rival, path).is_some()) {
             return;
         }
         let fits = expect == Expect::Anything
@@ -203,9 +204,14 @@ impl<'a> Plan<'a> {
                 WireTruth::Ambiguous => expect != Expect::Negative,
             };
         if fits {
-            self.seen.insert(hasher.finish());
+            self.seen.insert(digest);
             self.cases.push(case);
         }
+    }
+
+    /// The next case of these bytes counts as new.
+    fn forget(&mut self, request: &Request) {
+        self.seen.remove(&digest(request));
     }
 
     fn happy_path(&mut self) {
@@ -256,6 +262,7 @@ impl<'a> Plan<'a> {
         self.undocumented_method();
         self.malformed_bodies();
         self.head_parity();
+        self.robust();
     }
 
     fn parameter_values(&mut self, index: usize) {
@@ -422,6 +429,12 @@ impl<'a> Plan<'a> {
         }
         self.cases
     }
+}
+
+fn digest(request: &Request) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&request.method, &request.target, &request.headers, &request.body).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Cases of one group compete for places.

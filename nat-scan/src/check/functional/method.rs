@@ -46,7 +46,7 @@ fn is_documented_elsewhere(cx: &Context<'_>, method: &str) -> bool {
     others.any(|other| overlap(&other.path, &cx.operation.path))
 }
 
-fn overlap(one: &str, other: &str) -> bool {
+pub(super) fn overlap(one: &str, other: &str) -> bool {
     let (one, other): (Vec<&str>, Vec<&str>) = (one.split('/').collect(), other.split('/').collect());
     one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a == b || a.contains('{') || b.contains('{'))
 }

@@ -1,29 +1,41 @@
 //! Functional checks: does the API keep its contract? One file a check; `docs/CONTRIBUTING.md` says how to add one.
 
+mod allow;
 mod bodyless;
 mod challenge;
+mod charset;
 mod conformance;
 mod connection;
 mod content_type;
 mod created;
+mod dates;
+mod default;
 mod deserialise;
+mod drift;
+mod echo;
 mod examples;
+mod forbidden;
 mod head;
 mod headers;
 mod json_text;
 mod malformed;
 mod media;
+mod media_type;
 mod method;
 mod negative;
 mod positive;
 mod required;
 mod schema;
 mod server_error;
+mod size;
 mod status;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 use chrono::{DateTime, Utc};
+
+pub(crate) use forbidden::is_protected;
 
 use super::shape::is_soft_error;
 use super::{Check, Context, Exchange};
@@ -43,17 +55,28 @@ pub fn all() -> &'static [&'static dyn Check] {
         &deserialise::Deserialise,
         &schema::ResponseSchema,
         &headers::ResponseHeaders,
+        &variant::UnknownVariant,
         &negative::NegativeAccepted,
         &positive::PositiveRejected,
         &required::MissingRequired,
         &method::UndocumentedMethod,
+        &allow::AllowParity,
+        &media_type::UnsupportedMediaType,
         &malformed::MalformedBody,
+        &echo::TextChanged,
+        &echo::NumberChanged,
+        &size::LargeValue,
         &examples::Examples,
+        &default::DefaultHonoured,
         &head::HeadParity,
         &bodyless::Bodyless,
         &challenge::Challenge,
         &conformance::Conformance,
         &created::Created,
+        &dates::Dates,
+        &charset::Charset,
+        &forbidden::UnauthorisedForForbidden,
+        &drift::MissingOperation,
     ]
 }
 

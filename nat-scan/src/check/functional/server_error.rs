@@ -1,5 +1,6 @@
 //! F001: a request makes the server fail.
 
+use super::size::is_large;
 use crate::check::shape::error_cause;
 use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
 use crate::classify::WireTruth;
@@ -25,7 +26,8 @@ impl Check for ServerError {
     }
 
     fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
-        exchange.response().is_some()
+        // What only a large value shows is F029.
+        exchange.response().is_some() && !exchange.case.as_ref().is_some_and(is_large)
     }
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
@@ -61,7 +63,7 @@ fn is_excused(cx: &Context<'_>, exchange: &Exchange, response: &Response) -> boo
     let undocumented_method = exchange
         .case
         .as_ref()
-        .is_some_and(|case| matches!(case.intent, Intent::UndocumentedMethod | Intent::HeadParity));
+        .is_some_and(|case| matches!(case.intent, Intent::UndocumentedMethod | Intent::HeadParity | Intent::Options));
     match response.status {
         501 => undocumented_method,
         503 if response.header("retry-after").is_some() => true,

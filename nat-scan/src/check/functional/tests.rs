@@ -23,6 +23,7 @@ struct Row {
     phase: Phase,
     has_positive_control: bool,
     baseline_fails: bool,
+    identity_works: bool,
     /// Answer to a `GET` of the same target.
     get: Option<Response>,
 }
@@ -47,6 +48,7 @@ impl Row {
             phase: Phase::Coverage,
             has_positive_control: true,
             baseline_fails: false,
+            identity_works: false,
             get: None,
         }
     }
@@ -123,7 +125,8 @@ impl Row {
             operation,
             has_positive_control: self.has_positive_control,
             baseline_fails: self.baseline_fails,
-            authenticated: false,
+            authenticated: self.identity_works,
+            identity_works: self.identity_works,
             baseline: baseline.as_ref(),
         };
         all()

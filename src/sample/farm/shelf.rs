@@ -1,0 +1,121 @@
+//! What the farm remembers, in memory and bounded.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::Value;
+
+/// Things on one shelf; the oldest goes when one more comes.
+const MAX_THINGS: usize = 2_000;
+/// Users, and tokens.
+const MAX_USERS: usize = 1_000;
+
+/// One thing.
+#[derive(Clone)]
+pub(super) struct Thing {
+    /// Counts over all shelves: newer is larger.
+    pub(super) number: u64,
+    pub(super) value: Value,
+    /// Counts changes.
+    pub(super) version: u64,
+    pub(super) made: Instant,
+    pub(super) deleted: bool,
+    /// The id of the thing that it belongs to.
+    pub(super) parent: String,
+}
+
+/// Things by id.
+#[derive(Default)]
+pub(super) struct Shelf {
+    pub(super) things: BTreeMap<String, Thing>,
+    /// Bodies and ids by idempotency key.
+    pub(super) keys: BTreeMap<String, (Value, String)>,
+}
+
+impl Shelf {
+    pub(super) fn put(&mut self, id: String, thing: Thing) {
+        while self.things.len() >= MAX_THINGS {
+            let oldest = self.things.iter().min_by_key(|(_, thing)| thing.number).map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.things.remove(&id));
+        }
+        if self.keys.len() >= MAX_THINGS {
+            self.keys.clear();
+        }
+        self.things.insert(id, thing);
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) shelves: BTreeMap<&'static str, Shelf>,
+    users: BTreeMap<String, String>,
+    tokens: BTreeMap<String, String>,
+    ticks: u64,
+}
+
+impl State {
+    pub(super) fn tick(&mut self) -> u64 {
+        self.ticks += 1;
+        self.ticks
+    }
+}
+
+/// All of it.
+#[derive(Default)]
+pub(super) struct Shelves(Mutex<State>);
+
+impl Shelves {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another number each time.
+    pub(super) fn tick(&self) -> u64 {
+        self.state().tick()
+    }
+
+    /// False: the name is taken.
+    pub(super) fn register(&self, name: &str, password: &str) -> bool {
+        let mut state = self.state();
+        if state.users.contains_key(name) || state.users.len() >= MAX_USERS {
+            return false;
+        }
+        state.users.insert(name.to_owned(), password.to_owned()).is_none()
+    }
+
+    /// A token, when the password is right.
+    pub(super) fn sign_in(&self, name: &str, password: &str) -> Option<String> {
+        let mut state = self.state();
+        state.users.get(name).filter(|known| *known == password)?;
+        if state.tokens.len() >= MAX_USERS {
+            state.tokens.clear();
+        }
+        let token = format!("farm-{}", uuid(state.tick()));
+        state.tokens.insert(token.clone(), name.to_owned());
+        Some(token)
+    }
+
+    pub(super) fn user_of(&self, token: &str) -> Option<String> {
+        self.state().tokens.get(token).cloned()
+    }
+}
+
+/// Looks like a random UUID and is one of a fixed sequence.
+pub(super) fn uuid(number: u64) -> String {
+    let mix = |seed: u64| {
+        let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    let (one, two) = (mix(number), mix(!number));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+        one >> 32,
+        (one >> 16) & 0xffff,
+        one & 0xfff,
+        (two >> 48) & 0xfff,
+        two & 0xffff_ffff_ffff
+    )
+}
