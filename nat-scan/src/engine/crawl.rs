@@ -185,7 +185,7 @@ fn infer(found: BTreeMap<String, Found>) -> Api {
                     status: StatusPattern::Default,
                     headers: Vec::new(),
                     content: Vec::new(),
-                    pointer: String::new(),
+                    links: Vec::new(), pointer: String::new(),
                 }],
                 security: Vec::new(),
                 deprecated: false,

@@ -412,6 +412,11 @@ impl Driver {
         }
     }
 
+    /// A security scan, not a functional one.
+    pub(super) const fn is_security(&self) -> bool {
+        self.security
+    }
+
     /// Counts a request that was made outside the plan.
     pub(super) fn count(&mut self, operation: usize, status: Option<u16>) {
         if let Some(tally) = self.tallies.get_mut(operation) {

@@ -10,7 +10,6 @@ use super::session::Session;
 use crate::check::{Context, Exchange, Proof};
 use crate::finding::Role;
 use crate::generate::{self, Intent, Phase};
-use crate::transport::Request;
 
 /// Other valid requests that are tried as a second sample.
 const MAX_SAMPLES: usize = 3;
@@ -115,11 +114,12 @@ impl Attempt<'_> {
         let Some(operation) = session.api.operations.get(self.candidate.operation) else { return false };
         // Another seed gives other values; only the bytes decide whether it is another request.
         let seed = session.seed ^ 0x9e37_79b9_7f4a_7c15;
-        let cases = contain(|| generate::cases(&session.api, operation, Phase::HappyPath, seed)).unwrap_or_default();
+        let of = |phase| contain(|| generate::cases(&session.api, operation, phase, seed)).unwrap_or_default();
+        let cases = [Phase::HappyPath, Phase::Coverage].into_iter().flat_map(of);
         let original = &self.candidate.exchange.request;
         let mut tried = 0;
         let like = self.knowledge.control.as_deref().unwrap_or(&self.candidate.exchange).case.clone();
-        for case in cases.into_iter().filter(|case| case.intent == Intent::Positive && case.method.is_none()) {
+        for case in cases.filter(|case| case.intent == Intent::Positive && case.method.is_none()) {
             let case = like.iter().fold(case, |case, like| case.rebound(like));
             let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
                 continue;

@@ -22,6 +22,7 @@ use super::probe::ScanProber;
 use super::scope::Scope;
 use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
 use super::sequences::sequences;
+use crate::check::security::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
 use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
 use crate::generate::Phase;
@@ -42,7 +43,7 @@ impl Equipment {
     /// Every check of the kind of scan.
     pub(super) fn of(kind: ScanKind) -> Self {
         let (functional, security) = match kind {
-            ScanKind::Functional => (functional::all().to_vec(), Vec::new()),
+            ScanKind::Functional => (functional::all().to_vec(), vec![&AuthenticationIgnored::CONTRACT as &dyn SecurityCheck]),
             ScanKind::Security => (Vec::new(), security::all().to_vec()),
         };
         let stateful = if kind == ScanKind::Functional { stateful::all() } else { &[] };
@@ -147,8 +148,11 @@ async fn test(
     }
     let stateful = !is_security && !config.safe_mode;
     let mut stop = waves(&mut driver, if stateful { equipment.stateful } else { &[] }, &mut verdicts).await;
-    if is_security && stop.is_none() && count > 0 {
-        (stop, verdicts) = secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
+    let probes = is_security || session.authenticated;
+    if probes && stop.is_none() && count > 0 {
+        let (reason, (passed, failed)) =
+            secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
+        (stop, verdicts) = (reason, (verdicts.0 + passed, verdicts.1 + failed));
     }
     if stop != Some(Stop::Cancelled) {
         driver.tell_progress(if is_security { Phase::Security } else { Phase::Coverage }, 100);
@@ -202,7 +206,9 @@ async fn secure(
     safe_mode: bool,
     catch_all: CatchAll,
 ) -> (Option<Stop>, (u64, u64)) {
-    driver.narrator.tell(Event::PhaseStarted(Phase::Security));
+    if driver.is_security() {
+        driver.narrator.tell(Event::PhaseStarted(Phase::Security));
+    }
     let session = Arc::clone(&driver.session);
     let baselines: Vec<Option<Exchange>> = driver.tallies.iter().map(|tally| tally.control_copy()).collect();
     let traffic = driver.take_traffic();
@@ -244,7 +250,9 @@ async fn secure(
             driver.narrator.notice(format!("The check {id} used up its share of the request budget."));
         }
         let done = u64::from(last - first) * (at as u64 + 1) / checks.len() as u64;
-        driver.tell_progress(Phase::Security, first + u8::try_from(done).unwrap_or(0));
+        if driver.is_security() {
+            driver.tell_progress(Phase::Security, first + u8::try_from(done).unwrap_or(0));
+        }
     }
     (session.line.budget.exhausted().filter(|stop| *stop != Stop::Requests), (passed, failed))
 }

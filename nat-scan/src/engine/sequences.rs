@@ -40,14 +40,15 @@ pub(super) async fn sequences(
         session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
     let selected: Vec<Resource> = resources(&session.api)
         .into_iter()
-        .filter(|resource| accepted.get(resource.create).is_some_and(Option::is_some))
-        .filter(|resource| driver.plan.has(resource.create))
+        .filter(|resource| resource.create.or(resource.list).is_some_and(|index| {
+            accepted.get(index).is_some_and(Option::is_some) && driver.plan.has(index)
+        }))
         .collect();
     if selected.is_empty() {
         return (None, (0, 0));
     }
     driver.narrator.tell(Event::PhaseStarted(Phase::Stateful));
-    driver.plan.note(selected.iter().map(|resource| resource.create));
+    driver.plan.note(selected.iter().filter_map(|resource| resource.create.or(resource.list)));
     let prober = ScanProber::new(&session, CatchAll::default());
     prober.allow((session.line.budget.left() / 2).min(MAX_OF_RESOURCE * selected.len() as u64));
     let around = Surroundings {

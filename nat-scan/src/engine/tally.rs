@@ -179,7 +179,7 @@ mod tests {
     fn operation(path: &str, documented: &[StatusPattern]) -> Operation {
         let mut operation = crate::engine::fake::operation(path);
         let response =
-            |status| ResponseSpec { status, headers: Vec::new(), content: Vec::new(), pointer: String::new() };
+            |status| ResponseSpec { status, headers: Vec::new(), content: Vec::new(), links: Vec::new(), pointer: String::new() };
         operation.responses = documented.iter().map(|status| response(*status)).collect();
         operation
     }

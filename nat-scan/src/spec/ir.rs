@@ -233,6 +233,21 @@ pub struct ResponseSpec {
     pub headers: Vec<HeaderSpec>,
     /// Documented bodies. Empty: none documented.
     pub content: Vec<MediaType>,
+    /// Documented links (3.x).
+    pub links: Vec<Link>,
+    /// JSON pointer.
+    pub pointer: String,
+}
+
+/// A documented link: what of an answer another operation may be called with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its key.
+    pub name: String,
+    /// `operationId`, or the JSON pointer of `operationRef`.
+    pub target: String,
+    /// Parameter name (without its location) to runtime expression, for example `$response.body#/id`.
+    pub parameters: Vec<(String, String)>,
     /// JSON pointer.
     pub pointer: String,
 }

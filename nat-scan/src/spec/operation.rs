@@ -303,7 +303,7 @@ impl<'d> Reader<'_, 'd> {
                 // The status is documented all the same.
                 None => {
                     let content = vec![MediaType::anything("*/*", pointer.clone())];
-                    ResponseSpec { status, headers: Vec::new(), content, pointer }
+                    ResponseSpec { status, headers: Vec::new(), content, links: Vec::new(), pointer }
                 }
             });
         }

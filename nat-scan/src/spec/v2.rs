@@ -125,7 +125,7 @@ impl<'d> Version<'d> for Swagger2 {
             }
             None => Vec::new(),
         };
-        ResponseSpec { status, headers, content, pointer: loader.label(place) }
+        ResponseSpec { status, headers, content, links: Vec::new(), pointer: loader.label(place) }
     }
 }
 

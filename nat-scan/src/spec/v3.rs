@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use super::document::Place;
 use super::ir::{
-    HeaderSpec, Location, MediaType, Parameter, RequestBody, ResponseSpec, SecurityScheme, StatusPattern, Style,
+    HeaderSpec, Link, Location, MediaType, Parameter, RequestBody, ResponseSpec, SecurityScheme, StatusPattern, Style,
 };
 use super::loader::Loader;
 use super::operation::{Version, api_key, examples, is_media_type, name_and_location};
 use crate::schema::Schema;
+
+/// Links of one answer.
+const MAX_LINKS: usize = 64;
 
 /// OpenAPI 3.0 and later; they differ in their schemas only.
 pub(super) struct OpenApi3;
@@ -177,8 +180,29 @@ impl<'d> Version<'d> for OpenApi3 {
             let required = header.flag("required");
             headers.push(HeaderSpec { name: name.to_owned(), required, schema, style: Style::Simple });
         }
-        ResponseSpec { status, headers, content: content(loader, place, true), pointer: loader.label(place) }
+        let links = links(loader, place);
+        ResponseSpec { status, headers, content: content(loader, place, true), links, pointer: loader.label(place) }
     }
+}
+
+/// Entries of `links` that name an operation.
+fn links<'d>(loader: &mut Loader<'d>, place: &Place<'d>) -> Vec<Link> {
+    let mut found = Vec::new();
+    for (name, link) in place.get("links").iter().flat_map(Place::entries).take(MAX_LINKS) {
+        let Some(link) = loader.follow(link) else { continue };
+        let target = link.text("operationId").or_else(|| link.text("operationRef"));
+        let Some(target) = target else { continue };
+        let parameters = link.get("parameters").map(|parameters| {
+            let pairs = parameters.entries().filter_map(|(name, value)| {
+                let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+                Some((name.to_owned(), value.value.as_str()?.to_owned()))
+            });
+            pairs.collect()
+        });
+        let pointer = loader.label(&link);
+        found.push(Link { name: name.to_owned(), target, parameters: parameters.unwrap_or_default(), pointer });
+    }
+    found
 }
 
 /// Entries of `content`. What cannot be read is left out of a body, and is anything in an answer: it is documented.

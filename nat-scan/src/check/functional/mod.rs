@@ -18,6 +18,7 @@ mod forbidden;
 mod head;
 mod headers;
 mod json_text;
+mod link;
 mod malformed;
 mod media;
 mod media_type;
@@ -56,6 +57,7 @@ pub fn all() -> &'static [&'static dyn Check] {
         &schema::ResponseSchema,
         &headers::ResponseHeaders,
         &variant::UnknownVariant,
+        &link::Links,
         &negative::NegativeAccepted,
         &positive::PositiveRejected,
         &required::MissingRequired,

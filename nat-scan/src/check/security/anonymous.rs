@@ -1,4 +1,4 @@
-//! S-AUTH1: a protected operation answers without credentials, or to credentials that cannot be valid.
+//! S-AUTH1, and F080 in a functional scan: a protected operation answers without credentials, or to credentials that cannot be valid.
 
 use async_trait::async_trait;
 
@@ -10,8 +10,28 @@ use crate::finding::{Confidence, Finding, Role, Severity};
 use crate::spec::Operation;
 use crate::transport::Request;
 
-/// S-AUTH1.
-pub(super) struct AuthenticationIgnored;
+/// S-AUTH1 or F080.
+pub(crate) struct AuthenticationIgnored {
+    info: &'static CheckInfo,
+    /// Expect protection where the document is silent and neighbours refuse, too.
+    guess: bool,
+}
+
+impl AuthenticationIgnored {
+    /// As a security scan reports it.
+    pub(crate) const SECURITY: Self = Self { info: &INFO, guess: true };
+    /// As a breach of the document's `security`.
+    pub(crate) const CONTRACT: Self = Self { info: &CONTRACT, guess: false };
+}
+
+static CONTRACT: CheckInfo = CheckInfo {
+    id: "F080",
+    title: "Documented authentication is not enforced",
+    description: "The document requires credentials, and the operation gives the same data without them, or to invalid ones.",
+    remediation: "Check credentials in one place before routing, or say `security: []` if the operation is meant to be public.",
+    cwe: &["CWE-306"],
+    owasp: Some("API2:2023"),
+};
 
 static INFO: CheckInfo = CheckInfo {
     id: "S-AUTH1",
@@ -35,11 +55,11 @@ enum Expectation {
 #[async_trait]
 impl SecurityCheck for AuthenticationIgnored {
     fn info(&self) -> &'static CheckInfo {
-        &INFO
+        self.info
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let refusing = operations_that_refuse(cx).await;
+        let refusing = if self.guess { operations_that_refuse(cx).await } else { Vec::new() };
         let mut found = Vec::new();
         for (operation, baseline) in cx.api.operations.iter().zip(cx.baselines) {
             let Some(baseline) = baseline.as_ref().filter(|baseline| is_success(baseline)) else { continue };
@@ -47,7 +67,7 @@ impl SecurityCheck for AuthenticationIgnored {
                 continue;
             }
             if let Some(expectation) = expectation(cx, operation, &refusing) {
-                found.extend(probe(cx, operation, baseline, &expectation).await);
+                found.extend(probe(cx, self.info, operation, baseline, &expectation).await);
             }
         }
         found
@@ -88,6 +108,7 @@ fn expectation(cx: &SecurityContext<'_>, operation: &Operation, refusing: &[&Ope
 
 async fn probe(
     cx: &SecurityContext<'_>,
+    info: &CheckInfo,
     operation: &Operation,
     baseline: &Exchange,
     expectation: &Expectation,
@@ -124,7 +145,7 @@ async fn probe(
             .pointer(operation.pointer.clone());
         let exchanges =
             [(Role::Baseline, baseline), (Role::Probe, &probe), (Role::Control, &control), (Role::Repeat, &repeat)];
-        let finding = cx.report.build(&INFO, &suspicion, Some(operation), &exchanges);
+        let finding = cx.report.build(info, &suspicion, Some(operation), &exchanges);
         return Some(finding.rated(if operation.is_unsafe() { WRITE } else { READ }));
     }
     None

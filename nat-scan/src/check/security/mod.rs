@@ -1,7 +1,7 @@
 //! Security checks: can the API be abused? Each brings a baseline, a probe and a negative control, repeats them, and
 //! keeps silent unless the probe shows the defect every time and the control never.
 
-mod anonymous;
+pub(crate) mod anonymous;
 mod cors;
 mod debug;
 mod detector;
@@ -20,7 +20,7 @@ use crate::transport::Request;
 #[must_use]
 pub fn all() -> &'static [&'static dyn SecurityCheck] {
     &[
-        &anonymous::AuthenticationIgnored,
+        &anonymous::AuthenticationIgnored::SECURITY,
         &verbose::VerboseError,
         &debug::DebugEndpoint,
         &headers::SecurityHeaders,

@@ -116,7 +116,7 @@ fn operation(method: &str, path: &str) -> Operation {
         status: StatusPattern::Exact(200),
         headers: Vec::new(),
         content: vec![media],
-        pointer: String::new(),
+        links: Vec::new(), pointer: String::new(),
     };
     Operation {
         index: 0,
@@ -221,7 +221,9 @@ impl Scan {
 
 mod anonymous {
     use super::*;
-    use crate::check::security::anonymous::AuthenticationIgnored as Check;
+    use crate::check::security::anonymous::AuthenticationIgnored;
+
+    const CHECK: AuthenticationIgnored = AuthenticationIgnored::SECURITY;
 
     fn orders(_: &Request, _: As) -> Response {
         json_answer(200, &json!({"id": 7, "name": "Ada"}))
@@ -236,7 +238,7 @@ mod anonymous {
                 _ => not_found(),
             },
         );
-        let found = scan.check(&Check, &[("GET /orders", "", Severity::High)]);
+        let found = scan.check(&CHECK, &[("GET /orders", "", Severity::High)]);
         assert_eq!(found[0].curl, "curl -sS -g --path-as-is -i -X 'GET' 'http://shop.test:80/orders' -H 'Accept:'");
     }
 
@@ -246,9 +248,9 @@ mod anonymous {
             Scan::new(api(vec![protected(operation("POST", "/orders"), "token")], &[bearer()]), |request, who| {
                 if request.target == "/orders" { orders(request, who) } else { not_found() }
             });
-        scan.check(&Check, &[("POST /orders", "", Severity::Critical)]);
+        scan.check(&CHECK, &[("POST /orders", "", Severity::Critical)]);
         scan.safe_mode = true;
-        scan.check(&Check, &[]);
+        scan.check(&CHECK, &[]);
     }
 
     #[test]
@@ -261,7 +263,7 @@ mod anonymous {
                     _ => not_found(),
                 }
             });
-        scan.check(&Check, &[("GET /orders", "", Severity::High)]);
+        scan.check(&CHECK, &[("GET /orders", "", Severity::High)]);
     }
 
     #[test]
@@ -274,7 +276,7 @@ mod anonymous {
             },
         );
         scan.authenticated = false;
-        scan.check(&Check, &[("GET /orders", "", Severity::High)]);
+        scan.check(&CHECK, &[("GET /orders", "", Severity::High)]);
     }
 
     #[test]
@@ -285,9 +287,9 @@ mod anonymous {
             ("/orders", _) => json_answer(401, &json!({})),
             _ => not_found(),
         };
-        Scan::new(api(operations(), &[]), target).check(&Check, &[("GET /orders/7", "", Severity::High)]);
+        Scan::new(api(operations(), &[]), target).check(&CHECK, &[("GET /orders/7", "", Severity::High)]);
         // A document that speaks of security elsewhere says that this one is public.
-        Scan::new(api(operations(), &[bearer()]), target).check(&Check, &[]);
+        Scan::new(api(operations(), &[bearer()]), target).check(&CHECK, &[]);
     }
 
     #[test]
@@ -325,7 +327,7 @@ mod anonymous {
             ("hands out tokens", one(protected(operation("POST", "/auth/login"), "token")), orders),
         ];
         for (name, api, target) in twins {
-            println_on_failure(name, || drop(Scan::new(api, target).check(&Check, &[])));
+            println_on_failure(name, || drop(Scan::new(api, target).check(&CHECK, &[])));
         }
     }
 }

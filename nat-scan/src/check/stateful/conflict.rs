@@ -28,7 +28,7 @@ impl ResourceCheck for StaleMatch {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && (resource.put.is_some() || resource.patch.is_some())
+        resource.create.is_some() && resource.read.is_some() && (resource.put.is_some() || resource.patch.is_some())
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {

@@ -25,7 +25,7 @@ impl ResourceCheck for Available {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some()
+        resource.create.is_some() && resource.read.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -34,7 +34,7 @@ impl ResourceCheck for Available {
 }
 
 async fn missing(stage: &Stage<'_>) -> Option<Raised> {
-    let read = stage.resource.read?;
+    let create = stage.resource.create?;
     let thing = stage.create().await?;
     // 202 promises nothing yet.
     if thing.made.status() == Some(202) || !names_its_id(stage, &thing) {
@@ -50,7 +50,7 @@ async fn missing(stage: &Stage<'_>) -> Option<Raised> {
         thing.made.status().unwrap_or_default()
     );
     let suspicion = Suspicion::new(Severity::Medium, "", "not-available", text);
-    Some(Raised::new(read, suspicion.confidence(Confidence::Confirmed), vec![(Role::Baseline, thing.made), (Role::Probe, after)]))
+    Some(Raised::new(create, suspicion.confidence(Confidence::Confirmed), vec![(Role::Baseline, thing.made), (Role::Probe, after)]))
 }
 
 /// The answer itself says which id the new object has, under the name that the path uses or as `id`.

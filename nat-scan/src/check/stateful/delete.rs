@@ -28,7 +28,7 @@ impl ResourceCheck for UseAfterDelete {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && resource.delete.is_some()
+        resource.create.is_some() && resource.read.is_some() && resource.delete.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -98,7 +98,7 @@ impl ResourceCheck for Twice {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.delete.is_some()
+        resource.create.is_some() && resource.delete.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {

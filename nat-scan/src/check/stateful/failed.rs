@@ -34,7 +34,7 @@ impl ResourceCheck for CreateLeaks {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.list.is_some() || resource.read.is_some()
+        resource.create.is_some() && (resource.list.is_some() || resource.read.is_some())
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -48,7 +48,7 @@ impl ResourceCheck for CreateLeaks {
 }
 
 async fn create_leaks(stage: &Stage<'_>, number: usize) -> Option<Raised> {
-    let create = stage.operation(stage.resource.create)?;
+    let create = stage.operation(stage.resource.create?)?;
     let mut case = stage.case(create.index)?;
     let body = typed(&case)?.clone();
     let nonce = stage.around.nonce;
@@ -75,7 +75,7 @@ async fn create_leaks(stage: &Stage<'_>, number: usize) -> Option<Raised> {
 
 /// Where the mark shows up: in the list, or under itself as the id.
 async fn find(stage: &Stage<'_>, case: &Case, mark: &str) -> Option<(Exchange, usize)> {
-    let create = stage.operation(stage.resource.create)?;
+    let create = stage.operation(stage.resource.create?)?;
     let mut path = std::collections::BTreeMap::new();
     for argument in &case.arguments {
         let parameter = create.parameters.get(argument.parameter)?;
@@ -120,7 +120,7 @@ impl ResourceCheck for ChangeLeaks {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && (resource.put.is_some() || resource.patch.is_some())
+        resource.create.is_some() && resource.read.is_some() && (resource.put.is_some() || resource.patch.is_some())
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {

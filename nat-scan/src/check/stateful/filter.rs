@@ -48,16 +48,8 @@ impl ResourceCheck for Filters {
 
 async fn tried(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     let operation = stage.operation(stage.resource.list?)?;
-    let mut parents = std::collections::BTreeMap::new();
-    for _ in 0..OBJECTS {
-        let case = stage.case(stage.resource.create)?;
-        if let Some(thing) = stage.create_as(case, &parents, &[]).await {
-            parents = thing.path.clone();
-            parents.remove(&stage.resource.key);
-        }
-    }
-    let mut base = stage.case(operation.index)?;
-    base.arguments.retain(|argument| operation.parameters.get(argument.parameter).is_some_and(|parameter| parameter.required));
+    let (parents, _) = stage.fill(OBJECTS).await;
+    let mut base = stage.least(operation)?;
     place(operation, &mut base, &parents);
     let all = stage.send(operation, &base, &[]).await?;
     let shown = all.json().filter(|_| is_success(&all)).and_then(items)?.clone();
@@ -131,11 +123,22 @@ async fn order(stage: &Stage<'_>, operation: &Operation, base: &Case, index: usi
     })?;
     let (ascending, _) = listed(stage, operation, &with(base, index, Value::from(up))).await?;
     let (descending, answer) = listed(stage, operation, &with(base, index, Value::from(down))).await?;
+    let field = up.to_ascii_lowercase().replace("_asc", "").replace(":asc", "");
+    let keys = |items: &[Value]| -> Vec<f64> {
+        items.iter().filter_map(|item| object(item)?.get(&field)?.as_f64()).collect()
+    };
+    // Numbers have one order; texts have as many as there are languages.
+    let (rising, falling) = (keys(&ascending), keys(&descending));
+    let wrong = [(up, rising.windows(2).find(|pair| pair[0] > pair[1])), (down, falling.windows(2).find(|pair| pair[0] < pair[1]))];
+    if let Some((value, Some(pair))) = wrong.into_iter().find(|(_, pair)| pair.is_some()) {
+        let text = format!("{}={value} shows an item with {field} {} before one with {}.", parameter.name, pair[0], pair[1]);
+        let suspicion = Suspicion::new(Severity::Medium, format!("query {}", parameter.name), "order-wrong", text);
+        return Some(Raised::new(operation.index, suspicion, vec![(Role::Probe, answer)]));
+    }
     // Equal keys and cut-off lists may differ otherwise; the same order both ways cannot be right.
     let same_way = ascending == descending && ascending.len() >= 2;
-    let field = up.to_ascii_lowercase().replace("_asc", "").replace(":asc", "");
-    let keys: Vec<Option<&Value>> = ascending.iter().map(|item| object(item)?.get(&field)).collect();
-    let told = field == "asc" || keys.iter().any(|key| key.is_some() && *key != keys[0]);
+    let members: Vec<Option<&Value>> = ascending.iter().map(|item| object(item)?.get(&field)).collect();
+    let told = members.iter().any(|member| member.is_some() && *member != members[0]);
     if !same_way || !told {
         return None;
     }

@@ -31,7 +31,7 @@ impl ResourceCheck for WrongParent {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && !resource.parents.is_empty()
+        resource.create.is_some() && resource.read.is_some() && !resource.parents.is_empty()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -47,7 +47,7 @@ async fn below_another(stage: &Stage<'_>) -> Option<Raised> {
         return None;
     }
     let parents = BTreeMap::from([(name.clone(), own)]);
-    let thing = stage.create_as(stage.case(stage.resource.create)?, &parents, &[]).await?;
+    let thing = stage.create_as(stage.case(stage.resource.create?)?, &parents, &[]).await?;
     let (right, shown) = stage.read(&thing).await?;
     let (again, _) = stage.read(&thing).await?;
     let mut moved = super::stage::Thing {
@@ -72,12 +72,12 @@ async fn below_another(stage: &Stage<'_>) -> Option<Raised> {
 
 /// A new parent: made by the resource whose item the path goes through.
 async fn parent(stage: &Stage<'_>, name: &str) -> Option<Value> {
-    let create = stage.operation(stage.resource.create)?;
+    let create = stage.operation(stage.resource.create?)?;
     let end = create.path.find(&format!("{{{name}}}"))?;
     let outer = create.path.get(..end)?.trim_end_matches('/');
     let all = resources(stage.around.api);
     let resource = all.iter().find(|resource| {
-        let operation = stage.operation(resource.create);
+        let operation = resource.create.and_then(|create| stage.operation(create));
         operation.is_some_and(|operation| operation.path.trim_end_matches('/') == outer) && !resource.key.is_empty()
     })?;
     let outer = Stage::new(stage.around, resource);

@@ -27,8 +27,8 @@ impl ResourceCheck for KeyIgnored {
         &INFO
     }
 
-    fn applies(&self, _resource: &Resource) -> bool {
-        true
+    fn applies(&self, resource: &Resource) -> bool {
+        resource.create.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -37,7 +37,7 @@ impl ResourceCheck for KeyIgnored {
 }
 
 async fn ignored(stage: &Stage<'_>) -> Option<Raised> {
-    let create = stage.operation(stage.resource.create)?;
+    let create = stage.operation(stage.resource.create?)?;
     let at = create.parameters.iter().position(|parameter| {
         let name = parameter.name.to_ascii_lowercase();
         parameter.location == Location::Header && name.contains("idempotency") && name.contains("key")

@@ -83,17 +83,8 @@ async fn walk(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     if !schema.is_valid(&Value::from(LIMIT), Direction::Request) {
         return None;
     }
-    let mut marks = Vec::new();
-    let mut parents = std::collections::BTreeMap::new();
-    for _ in 0..OBJECTS {
-        let case = stage.case(stage.resource.create)?;
-        if let Some(thing) = stage.create_as(case, &parents, &[]).await {
-            parents = thing.path.clone();
-            parents.remove(&stage.resource.key);
-            marks.extend(thing.path.get(&stage.resource.key).cloned());
-        }
-    }
-    let mut case = least(stage, operation)?;
+    let (parents, marks) = stage.fill(OBJECTS).await;
+    let mut case = stage.least(operation)?;
     place(operation, &mut case, &parents);
     set(&mut case, limit, Value::from(LIMIT));
     let first = stage.send(operation, &case, &[]).await?;
@@ -111,13 +102,6 @@ async fn walk(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     Some(judge(list, walked, &marks))
 }
 
-/// The list as it is called with nothing that is optional.
-fn least(stage: &Stage<'_>, operation: &Operation) -> Option<Case> {
-    let mut case = stage.case(operation.index)?;
-    case.arguments.retain(|argument| operation.parameters.get(argument.parameter).is_some_and(|parameter| parameter.required));
-    Some(case)
-}
-
 /// What the walk saw.
 struct Walked {
     pages: Vec<Vec<Value>>,
@@ -125,6 +109,10 @@ struct Walked {
     first: Exchange,
     ended: bool,
     total: Option<usize>,
+    /// A link to the next page that leads nowhere.
+    broken: Option<String>,
+    /// Pages were found by links.
+    linked: bool,
 }
 
 async fn follow(stage: &Stage<'_>, operation: &Operation, case: &Case, next: &Next, first: Exchange) -> Option<Walked> {
@@ -132,6 +120,8 @@ async fn follow(stage: &Stage<'_>, operation: &Operation, case: &Case, next: &Ne
     let total = total(first.json()?);
     let mut last = first.twin();
     let mut ended = false;
+    let mut link = None;
+    let mut linked = false;
     // Servers count pages from one as a rule; one that answers page 1 with what it answers without is one of those.
     let mut page = 1;
     for number in 1..MAX_PAGES {
@@ -142,15 +132,26 @@ async fn follow(stage: &Stage<'_>, operation: &Operation, case: &Case, next: &Ne
                 page += 1;
                 set(&mut case, *parameter, Value::from(page));
             }
-            Next::Cursor(parameter) => {
-                let Some(cursor) = cursor(last.json()?) else {
+            Next::Cursor(parameter) => match cursor(last.json()?) {
+                None => {
                     ended = true;
                     break;
-                };
-                set(&mut case, *parameter, Value::from(cursor));
-            }
+                }
+                Some(cursor) if is_link(&cursor) => link = Some(cursor),
+                Some(cursor) => set(&mut case, *parameter, Value::from(cursor)),
+            },
         }
-        let answer = stage.send(operation, &case, &[]).await?;
+        let answer = match link.take() {
+            Some(link) => {
+                linked = true;
+                let answer = stage.follow(operation, &last.request.target, &link).await?;
+                if matches!(answer.status(), Some(404 | 410)) {
+                    return Some(Walked { pages, last: answer, first, ended: true, total: None, broken: Some(link), linked: true });
+                }
+                answer
+            }
+            None => stage.send(operation, &case, &[]).await?,
+        };
         if !is_success(&answer) {
             // A page beyond the last may be refused.
             ended = answer.status().is_some_and(|status| matches!(status, 404 | 416 | 400 | 422));
@@ -164,11 +165,11 @@ async fn follow(stage: &Stage<'_>, operation: &Operation, case: &Case, next: &Ne
         }
         pages.push(page);
     }
-    Some(Walked { pages, last, first, ended, total })
+    Some(Walked { pages, last, first, ended, total, broken: None, linked })
 }
 
 fn judge(list: usize, walked: Walked, marks: &[Value]) -> Vec<Raised> {
-    let Walked { pages, last, first, ended, total } = walked;
+    let Walked { pages, last, first, ended, total, broken, linked } = walked;
     let all: Vec<String> = pages.iter().flatten().map(Value::to_string).collect();
     let distinct: BTreeSet<&String> = all.iter().collect();
     let mut raised = Vec::new();
@@ -176,7 +177,14 @@ fn judge(list: usize, walked: Walked, marks: &[Value]) -> Vec<Raised> {
         let evidence = vec![(Role::Baseline, first.twin()), (Role::Probe, last.twin())];
         raised.push(Raised::new(list, Suspicion::new(severity, "", discriminant, text), evidence));
     };
-    if let Some(long) = pages.iter().skip(1).find(|page| page.len() > LIMIT) {
+    if let Some(link) = broken {
+        let path = link.split('?').next().unwrap_or_default();
+        raise(Severity::Medium, "next-broken", format!("The link to the next page ({path}) answers {}.", last.status().unwrap_or_default()));
+        return raised;
+    }
+    // A link to the next page decides itself how long that is.
+    let long = pages.iter().skip(1).find(|page| !linked && page.len() > LIMIT);
+    if let Some(long) = long {
         raise(Severity::Medium, "limit-ignored", format!("A later page holds {} items; {LIMIT} were asked for.", long.len()));
     }
     if !ended {
@@ -220,5 +228,10 @@ fn cursor(answer: &Value) -> Option<String> {
             .iter()
             .find_map(|name| members.get(*name)?.as_str().map(str::to_owned))
     };
-    named(members).or_else(|| named(meta?)).filter(|cursor| !cursor.is_empty() && !cursor.contains("://") && !cursor.starts_with('/'))
+    named(members).or_else(|| named(meta?)).filter(|cursor| !cursor.is_empty())
+}
+
+/// A URL or a relative reference, not a word to hand back.
+fn is_link(cursor: &str) -> bool {
+    cursor.contains("://") || cursor.starts_with('/') || cursor.contains("?")
 }

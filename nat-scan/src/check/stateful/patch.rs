@@ -30,7 +30,7 @@ impl ResourceCheck for MergePatch {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && resource.patch.is_some()
+        resource.create.is_some() && resource.read.is_some() && resource.patch.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {

@@ -9,6 +9,7 @@ use super::stage::is_success;
 use super::{Raised, Resource, ResourceCheck, Stage};
 use crate::check::{CheckInfo, Suspicion};
 use crate::finding::{Role, Severity};
+use crate::schema::{Direction, Schema};
 
 /// F045.
 pub(super) struct Replaces;
@@ -29,12 +30,51 @@ impl ResourceCheck for Replaces {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some() && resource.put.is_some()
+        resource.create.is_some() && resource.read.is_some() && resource.put.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
-        replaced(stage).await.into_iter().collect()
+        replaced(stage).await.into_iter().chain(kept(stage).await).collect()
     }
+}
+
+/// An optional property that a PUT leaves out keeps the value that it had.
+async fn kept(stage: &Stage<'_>) -> Option<Raised> {
+    let put = stage.resource.put?;
+    let operation = stage.operation(put)?;
+    let schema = operation.body.as_ref()?.content.first()?.schema.as_ref()?;
+    let thing = stage.create().await?;
+    let (before, _) = stage.read(&thing).await?;
+    let before = object(&before)?.clone();
+    let body = stage.body(put)?;
+    for (name, value) in body.as_object()? {
+        let mut without = body.clone();
+        without.as_object_mut()?.remove(name);
+        let shown = before.get(name).is_some_and(|shown| !shown.is_null());
+        if !shown || is_exempt(name, Some(schema)) || !schema.is_valid(&without, Direction::Request) {
+            continue;
+        }
+        // First a value that no default can be, so that what stays is what was set.
+        if !is_success(&stage.call_with(put, &thing, Some(body.clone()), &[]).await?) {
+            continue;
+        }
+        let answer = stage.call_with(put, &thing, Some(without), &[]).await?;
+        let (after, shown) = stage.read(&thing).await?;
+        let stays = object(&after)?.get(name).is_some_and(|kept| !kept.is_null() && same(value, kept));
+        if is_success(&answer) && stays && !is_default(schema, name, value) {
+            let text = format!("A PUT without '{name}' was answered {}, and '{name}' still is {}.", answer.status()?, brief(value));
+            let suspicion = Suspicion::new(Severity::Low, format!("response /{name}"), "put-merges", text);
+            return Some(Raised::new(put, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)]));
+        }
+        return None;
+    }
+    None
+}
+
+fn is_default(schema: &Schema, name: &str, value: &Value) -> bool {
+    let node = schema.resolve(schema.node());
+    let property = node.get("properties").and_then(|all| all.get(name)).map(|property| schema.resolve(property));
+    property.and_then(|property| property.get("default")) == Some(value)
 }
 
 async fn replaced(stage: &Stage<'_>) -> Option<Raised> {

@@ -10,6 +10,7 @@ use crate::check::{CheckInfo, Suspicion};
 use crate::finding::Role;
 use crate::finding::Severity;
 use crate::schema::Schema;
+use crate::spec::Operation;
 
 /// F042.
 pub(super) struct Reflects;
@@ -30,7 +31,7 @@ impl ResourceCheck for Reflects {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some()
+        resource.create.is_some() && resource.read.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
@@ -39,7 +40,8 @@ impl ResourceCheck for Reflects {
 }
 
 async fn differing(stage: &Stage<'_>) -> Option<Vec<Raised>> {
-    let create = stage.operation(stage.resource.create)?;
+    let create = stage.operation(stage.resource.create?)?;
+    let read = stage.operation(stage.resource.read?)?;
     let thing = stage.create().await?;
     if thing.made.status() == Some(202) {
         return None;
@@ -50,21 +52,35 @@ async fn differing(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     let sent = thing.sent.as_object()?.clone();
     let mut raised = Vec::new();
     for (name, value) in &sent {
-        let Some(kept) = stored.get(name) else { continue };
+        let kept = stored.get(name);
+        // What the document does not promise need not be shown.
+        if kept.is_none() && !is_documented(read, name) {
+            continue;
+        }
+        let kept = kept.unwrap_or(&Value::Null);
         if same(value, kept) || is_exempt(name, schema) {
             continue;
         }
         let (shown, answer) = stage.read(&thing).await?;
-        if object(&shown).and_then(|members| members.get(name)) != Some(kept) {
+        if object(&shown).and_then(|members| members.get(name)).unwrap_or(&Value::Null) != kept {
             continue;
         }
         let text = format!("The request set '{name}' to {}, and reading the new object shows {}.", brief(value), brief(kept));
         let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "not-reflected", text);
         let made = thing.made.twin();
-        raised.push(Raised::new(stage.resource.create, suspicion, vec![(Role::Baseline, made), (Role::Probe, answer)]));
+        raised.push(Raised::new(create.index, suspicion, vec![(Role::Baseline, made), (Role::Probe, answer)]));
     }
     stage.clean_up(&thing).await;
     Some(raised)
+}
+
+/// Whether a good answer of the operation has this property at its top.
+fn is_documented(read: &Operation, name: &str) -> bool {
+    let good = read.response(200).and_then(|response| response.content.first()?.schema.as_ref());
+    good.is_some_and(|schema| {
+        let node = schema.resolve(schema.node());
+        node.get("properties").is_some_and(|properties| properties.get(name).is_some())
+    })
 }
 
 /// Properties whose stored form rightly differs.

@@ -7,8 +7,8 @@ use crate::spec::{Api, Location, Operation};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resource {
     pub(crate) noun: String,
-    /// Makes one: a `POST`.
-    pub(crate) create: usize,
+    /// Makes one: a `POST`. A list alone has none.
+    pub(crate) create: Option<usize>,
     /// Name of the path parameter that says which one; empty without item operations.
     pub(crate) key: String,
     pub(crate) read: Option<usize>,
@@ -22,10 +22,21 @@ pub(crate) struct Resource {
     pub(crate) parents: Vec<String>,
 }
 
-/// Every kind of thing that a `POST` of the API makes.
+/// Every kind of thing that a `POST` of the API makes, and every list of things that nobody makes.
 pub(crate) fn resources(api: &Api) -> Vec<Resource> {
     let creators = api.operations.iter().filter(|operation| operation.method == "POST" && !ends_in_parameter(&operation.path));
-    creators.filter_map(|create| resource(api, create)).collect()
+    let mut all: Vec<Resource> = creators.filter_map(|create| resource(api, create)).collect();
+    let known: Vec<usize> = all.iter().filter_map(|resource| resource.list).collect();
+    let lists = api.operations.iter().filter(|operation| {
+        let query = operation.parameters.iter().any(|parameter| parameter.location == Location::Query);
+        operation.method == "GET" && query && !known.contains(&operation.index)
+    });
+    all.extend(lists.map(|list| Resource {
+        noun: nouns_of_path(&list.path).pop().unwrap_or_default(),
+        list: Some(list.index),
+        ..Resource::default()
+    }));
+    all
 }
 
 fn resource(api: &Api, create: &Operation) -> Option<Resource> {
@@ -56,7 +67,7 @@ fn resource(api: &Api, create: &Operation) -> Option<Resource> {
         .collect();
     Some(Resource {
         noun: nouns_of_path(collection).pop().unwrap_or_else(|| key(collection)),
-        create: create.index,
+        create: Some(create.index),
         key: last_parameter(template)?.to_owned(),
         read: find("GET"),
         list: on(api, "GET", collection),
@@ -74,7 +85,7 @@ fn listed(api: &Api, create: &Operation) -> Option<Resource> {
     let list = on(api, "GET", collection)?;
     Some(Resource {
         noun: nouns_of_path(collection).pop()?,
-        create: create.index,
+        create: Some(create.index),
         list: Some(list),
         parents: parameters(collection),
         ..Resource::default()

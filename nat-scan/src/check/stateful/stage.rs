@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use url::Url;
 
 use super::Resource;
 use super::resource::path_parameter;
@@ -14,6 +15,7 @@ use crate::chain::{guide, key};
 use crate::check::{As, Exchange, Prober};
 use crate::generate::{self, Argument, Base, BodyValue, Case, Intent, Phase};
 use crate::spec::{Api, Operation};
+use crate::transport::Request;
 
 /// Values tried as the id of a new object.
 const MAX_IDS: usize = 4;
@@ -79,7 +81,7 @@ impl<'a> Stage<'a> {
 
     /// Makes an object; `None` when it is refused. What can be told of its id is in [`Thing::path`] once it was read.
     pub(crate) async fn create(&self) -> Option<Thing> {
-        let case = self.case(self.resource.create)?;
+        let case = self.case(self.resource.create?)?;
         self.create_as(case, &BTreeMap::new(), &[]).await
     }
 
@@ -90,7 +92,7 @@ impl<'a> Stage<'a> {
         parents: &BTreeMap<String, Value>,
         headers: &[(&str, &str)],
     ) -> Option<Thing> {
-        let operation = self.operation(self.resource.create)?;
+        let operation = self.operation(self.resource.create?)?;
         place(operation, &mut case, parents);
         let made = self.send(operation, &case, headers).await?;
         if !is_success(&made) {
@@ -244,6 +246,19 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Follows a link from an answer, within the API's own origin.
+    pub(crate) async fn follow(&self, operation: &Operation, from: &str, link: &str) -> Option<Exchange> {
+        let origin = Url::parse(self.around.prober.origin()).ok()?;
+        let target = origin.join(from).ok()?.join(link).ok()?;
+        if target.origin() != origin.origin() {
+            return None;
+        }
+        let path = &target[url::Position::BeforePath..url::Position::AfterQuery];
+        let mut request = Request::new("GET", path.to_owned());
+        request.set_header("Accept", "application/json, */*;q=0.1");
+        self.around.prober.send(Some(operation.index), request, As::Primary).await
+    }
+
     /// Sends a case as it stands.
     pub(crate) async fn send(&self, operation: &Operation, case: &Case, headers: &[(&str, &str)]) -> Option<Exchange> {
         let mut request = generate::render(operation, case, self.around.prober.base_path()).ok()?;
@@ -251,6 +266,28 @@ impl<'a> Stage<'a> {
             request.set_header(name, *value);
         }
         self.around.prober.send(Some(operation.index), request, As::Primary).await
+    }
+
+    /// Makes some objects below the same parents, so that a list has something to show: their parents and ids.
+    pub(crate) async fn fill(&self, count: usize) -> (BTreeMap<String, Value>, Vec<Value>) {
+        let (mut parents, mut ids) = (BTreeMap::new(), Vec::new());
+        for _ in 0..count {
+            let Some(case) = self.resource.create.and_then(|create| self.case(create)) else { break };
+            let Some(thing) = self.create_as(case, &parents, &[]).await else { break };
+            parents.clone_from(&thing.path);
+            parents.remove(&self.resource.key);
+            ids.extend(thing.path.get(&self.resource.key).cloned());
+        }
+        (parents, ids)
+    }
+
+    /// A list as it is called with nothing that is optional.
+    pub(crate) fn least(&self, operation: &Operation) -> Option<Case> {
+        let mut case = self.case(operation.index)?;
+        case.arguments.retain(|argument| {
+            operation.parameters.get(argument.parameter).is_some_and(|parameter| parameter.required)
+        });
+        Some(case)
     }
 
     /// Removes the object again, if the API can.

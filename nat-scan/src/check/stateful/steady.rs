@@ -29,7 +29,7 @@ impl ResourceCheck for Safe {
     }
 
     fn applies(&self, resource: &Resource) -> bool {
-        resource.read.is_some()
+        resource.create.is_some() && resource.read.is_some()
     }
 
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
