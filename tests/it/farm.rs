@@ -21,7 +21,7 @@ const AWAITED: &[&str] = &[
     "F016", "F040", "F041", "F042", "F043", "F044", "F045", "F046", "F047", "F048", "F049", "F050", "F051", "F060",
     "F061", "F080",
 ];
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=1;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
 
 struct Epoch;
 
