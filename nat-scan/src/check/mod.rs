@@ -132,6 +132,8 @@ pub enum Proof {
     /// As `RepeatWithControl`, and the valid request in between must get the same content as before at the place that the
     /// suspicion is about: what changes by itself proves nothing.
     RepeatWithSameControl,
+    /// As `Repeat`, and another protected operation must still accept the credentials.
+    RepeatWithWitness,
     /// As `Repeat`, and a different valid request to the operation must raise the same suspicion too.
     TwoSamples,
 }

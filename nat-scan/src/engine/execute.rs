@@ -350,6 +350,13 @@ impl Driver {
         self.session.authenticated && (accepted > 1 || known)
     }
 
+    /// A request of another operation that needs credentials, accepts these, and changes nothing.
+    fn witness(&self, operation: usize) -> Option<Arc<Exchange>> {
+        let other = |o: &&Operation| o.index != operation && o.method == "GET" && is_protected(&o.security);
+        let mut others = self.session.api.operations.iter().filter(other);
+        others.find_map(|operation| self.tallies.get(operation.index)?.control().map(Arc::clone))
+    }
+
     /// The next proof that needs requests; those that need none are settled at once.
     fn next_proof(&mut self, idle: bool) -> Option<BoxFuture<'static, Proved>> {
         loop {
@@ -366,6 +373,7 @@ impl Driver {
                 control: tally.control().map(Arc::clone),
                 baseline_fails: tally.baseline_fails,
                 identity_works,
+                witness: self.witness(candidate.operation),
             };
             let (session, judges) = (Arc::clone(&self.session), Arc::clone(&self.judges));
             return Some(Box::pin(prove(session, judges, candidate, knowledge)));

@@ -31,6 +31,8 @@ pub(super) struct Knowledge {
     pub(super) control: Option<Arc<Exchange>>,
     pub(super) baseline_fails: bool,
     pub(super) identity_works: bool,
+    /// A `GET` of another operation that accepted the credentials.
+    pub(super) witness: Option<Arc<Exchange>>,
 }
 
 struct Attempt<'a> {
@@ -65,6 +67,7 @@ pub(super) async fn prove(
         Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
         Proof::RepeatWithSteadyControl => attempt.control().await && attempt.is_steady() && attempt.repeat().await,
         Proof::RepeatWithSameControl => attempt.control().await && attempt.is_same() && attempt.repeat().await,
+        Proof::RepeatWithWitness => attempt.witness().await && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
     let Attempt { exchanges, sent, starved, .. } = attempt;
@@ -85,6 +88,15 @@ impl Attempt<'_> {
     async fn control(&mut self) -> bool {
         let Some(control) = self.knowledge.control.clone() else { return false };
         let Some(again) = self.send(&control).await else { return false };
+        let works = again.status().is_some_and(|status| (200..300).contains(&status));
+        self.exchanges.push((Role::Control, again));
+        works
+    }
+
+    /// The credentials are still accepted elsewhere: they have not run out since.
+    async fn witness(&mut self) -> bool {
+        let Some(witness) = self.knowledge.witness.clone() else { return false };
+        let Some(again) = self.send(&witness.request, &witness).await else { return false };
         let works = again.status().is_some_and(|status| (200..300).contains(&status));
         self.exchanges.push((Role::Control, again));
         works
@@ -195,4 +207,18 @@ fn without(target: &str, name: &str) -> String {
     };
     let rest: Vec<&str> = query.split('&').filter(is_other).collect();
     if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn a_default_is_left_out_of_the_target() {
+        let check = |target: &str, expected: &str| assert_eq!(without(target, "sort by"), expected, "{target}");
+        check("/a?sort%20by=x", "/a");
+        check("/a?b=1&sort+by=x&c=2", "/a?b=1&c=2");
+        check("/a?sort=x", "/a?sort=x");
+        check("/a", "/a");
+    }
 }

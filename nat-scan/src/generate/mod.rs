@@ -239,12 +239,26 @@ fn render_body(request: &mut Request, operation: &Operation, case: &Case) -> Res
         Some(BodyValue::Typed { media_type, value }) => {
             let content = operation.body.as_ref().and_then(|body| body.content.get(*media_type));
             let media = content.ok_or("a body of a media type that the operation does not have")?;
-            (body::content_type(&media.media_type), body::bytes(media, value)?)
+            let large = enlarged(&case.intent, value);
+            (body::content_type(&media.media_type), body::bytes(media, large.as_ref().unwrap_or(value))?)
         }
     };
     request.headers.push(("Content-Type".to_owned(), content_type.into_bytes()));
     request.body = Some(bytes.into());
     Ok(())
+}
+
+/// The kind of [`Intent::Unusual`] whose text is made large when it is written.
+pub(crate) const LARGE_KIND: &str = "large";
+/// Its length.
+const LARGE: usize = 256 << 10;
+
+/// The body with the large text in its place, for a case that is about that.
+fn enlarged(intent: &Intent, value: &Value) -> Option<Value> {
+    let Intent::Unusual { slot, kind: LARGE_KIND } = intent else { return None };
+    let mut value = value.clone();
+    *value.pointer_mut(&slot.name)? = Value::from("n".repeat(LARGE));
+    Some(value)
 }
 
 /// Headers that the document cannot define as parameters, or that the transport writes.

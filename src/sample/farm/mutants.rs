@@ -60,7 +60,7 @@ pub const FUNCTIONAL: &[Mutant] = &[
     mutant("required-member-ignored", "F022", "POST /orders", "POST /bookings", "an order without e-mail address is taken"),
     mutant("required-query-ignored", "F022", "GET /quotes", "GET /rates", "no symbol is fine, too"),
     mutant("open-method", "F023", "PATCH /banners", "GET /flags/{id}", "every method is answered"),
-    mutant("allow-drift", "F024", "OPTIONS /ramps", "GET /bridges", "OPTIONS allows DELETE"),
+    mutant("allow-drift", "F024", "GET /ramps", "GET /bridges", "OPTIONS allows DELETE"),
     mutant("any-media-type", "F025", "POST /forms", "POST /briefs", "every Content-Type is taken for JSON"),
     mutant("swallowed-syntax-error", "F026", "POST /feedback", "POST /comments", "a body that is no JSON is taken"),
     mutant("emoji-dropped", "F027", "POST /nicknames", "POST /handles", "what is not ASCII gets lost"),

@@ -1,7 +1,7 @@
 //! F081: who is known is asked who they are.
 
 use super::{grants_credentials, is_contractual};
-use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
+use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::Severity;
 
@@ -37,7 +37,7 @@ impl Check for UnauthorisedForForbidden {
             return Vec::new();
         }
         let explanation = "The answer is 401 to credentials that other protected operations accept; expected is 403.";
-        vec![Suspicion::new(Severity::Info, "", "401", explanation)]
+        vec![Suspicion::new(Severity::Info, "", "401", explanation).proof(Proof::RepeatWithWitness)]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::finding::Severity;
-use crate::generate::{Case, Intent};
+use crate::generate::{Case, Intent, LARGE_KIND};
 use crate::transport::TransportError;
 
 /// F029.
@@ -48,5 +48,5 @@ impl Check for LargeValue {
 
 /// What F001 leaves to this check.
 pub(super) fn is_large(case: &Case) -> bool {
-    matches!(case.intent, Intent::Unusual { kind: "large", .. })
+    matches!(case.intent, Intent::Unusual { kind: LARGE_KIND, .. })
 }

@@ -1,5 +1,7 @@
 //! Every check sees every row: a row says all that is suspected, so that each row is the benign twin of the other checks.
 
+mod robust;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,8 +26,9 @@ struct Row {
     has_positive_control: bool,
     baseline_fails: bool,
     identity_works: bool,
-    /// Answer to a `GET` of the same target.
+    /// Answer to a `GET` of the same target, or to the request with `control_body`.
     get: Option<Response>,
+    control_body: Option<String>,
 }
 
 impl Row {
@@ -50,6 +53,7 @@ impl Row {
             baseline_fails: false,
             identity_works: false,
             get: None,
+            control_body: None,
         }
     }
 
@@ -117,7 +121,10 @@ impl Row {
         };
         let at = DateTime::UNIX_EPOCH;
         let mut get_request = self.request.clone();
-        get_request.method = "GET".to_owned();
+        match self.control_body {
+            Some(body) => get_request.body = Some(Bytes::from(body)),
+            None => get_request.method = "GET".to_owned(),
+        }
         let baseline = self.get.map(|answer| Exchange::new(None, get_request, Ok(answer), truth.clone(), at));
         let exchange = Exchange::new(Some(case), self.request, self.result, truth, at);
         let cx = Context {

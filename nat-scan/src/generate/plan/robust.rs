@@ -3,14 +3,11 @@
 use serde_json::{Number, Value};
 
 use super::{BodyValue, Codec, Expect, Plan, content_type, place, set, typed};
-use crate::generate::{Case, Intent, Slot, render};
+use crate::generate::{Case, Intent, LARGE_KIND, Slot, render};
 use crate::spec::{Location, Operation};
 
 /// Members of a body that get unusual values.
 const MAX_MEMBERS: usize = 4;
-/// Of the large value.
-const LARGE: usize = 256 << 10;
-
 /// Texts that get lost in databases and conversions, by kind. Their letters have no case and no other normal form.
 const TEXTS: [(&str, &str); 5] = [
     ("astral", "\u{1f69c}\u{1f33e}"),
@@ -76,7 +73,8 @@ impl Plan<'_> {
                     values.extend(TEXTS.map(|(kind, text)| (kind, Value::from(text))));
                     if !large && says("maxLength").is_none() && says("pattern").is_none() {
                         large = true;
-                        values.push(("large", Value::from("n".repeat(LARGE))));
+                        // It becomes large only when it is written: a plan holds many cases.
+                        values.push((LARGE_KIND, Value::from("n")));
                     }
                 }
                 // The document says how exact it is.
@@ -91,7 +89,7 @@ impl Plan<'_> {
                 let slot = Slot { location: "body", name: format!("/{}", name.replace('~', "~0").replace('/', "~1")) };
                 let mut case = self.case(format!("body {}: {kind}", slot.name), Intent::Unusual { slot, kind });
                 case.body = Some(typed(index, &changed));
-                self.push(case, Expect::NotNegative);
+                self.push(case, if kind == LARGE_KIND { Expect::Anything } else { Expect::NotNegative });
             }
         }
     }
@@ -150,4 +148,44 @@ const UNKNOWN_MEDIA: &str = "application/x-nat";
 
 fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::generate::fixture::{api, operation};
+    use crate::generate::{Intent, Phase, cases};
+
+    #[test]
+    fn unusual_requests_are_planned_where_the_document_allows_them() {
+        let body = json!({"requestBody": {"required": true, "content": {"application/json": {"schema": {
+            "type": "object", "required": ["name", "code", "size"], "properties": {
+                "name": {"type": "string"}, "code": {"type": "string", "maxLength": 2},
+                "size": {"type": "integer", "maximum": 20_000_000}}}}}}});
+        let get = json!({"parameters": [
+            {"name": "order", "in": "query", "schema": {"type": "string", "default": "asc"}},
+            {"name": "page", "in": "query", "schema": {"type": "integer"}}]});
+        let api = api(vec![operation("POST", "/a", body), operation("GET", "/a", get)]);
+        let planned = |index: usize| -> Vec<String> {
+            let all = cases(&api, &api.operations[index], Phase::Coverage, 3);
+            let is_ours = |intent: &Intent| {
+                matches!(
+                    intent,
+                    Intent::DefaultSent { .. }
+                        | Intent::Unusual { .. }
+                        | Intent::UnsupportedMediaType
+                        | Intent::Options
+                        | Intent::NoCoding
+                )
+            };
+            all.iter().filter(|case| is_ours(&case.intent)).map(|case| case.label.clone()).collect()
+        };
+        let texts = ["astral", "script", "bidi", "zero-width", "nul", "large"];
+        let mut expected: Vec<String> = texts.iter().map(|kind| format!("body /name: {kind}")).collect();
+        expected.extend(["body /code: astral", "body /size: beyond-24-bits"].map(str::to_owned));
+        expected.extend(["a media type that nobody knows", "which methods are allowed"].map(str::to_owned));
+        assert_eq!(planned(0), expected);
+        assert_eq!(planned(1), ["query order is its default", "no content coding is acceptable"]);
+    }
 }
