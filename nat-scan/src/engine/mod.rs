@@ -42,6 +42,8 @@ use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
 pub use event::{Event, EventSink};
+#[cfg(test)]
+pub(crate) use fake::operation as test_operation;
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
 

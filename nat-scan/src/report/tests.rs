@@ -46,6 +46,8 @@ fn finding(check_id: &str, severity: Severity, endpoint: &str, cause: &str) -> F
         occurrences: 1,
         spec_pointer: Some("/paths/~1pets/get".to_owned()),
         cause: cause.to_owned(),
+        steps: Vec::new(),
+        origin: None,
     }
 }
 
