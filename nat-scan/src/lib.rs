@@ -6,7 +6,8 @@
 //! The path of a scan: [`spec`] reads any OpenAPI document into one internal [`spec::Api`]; [`generate`] turns each
 //! operation into labelled cases and renders them to bytes; [`transport`] sends them under the limits of [`policy`];
 //! [`classify`] says what the sent bytes really were; [`check`]s judge the exchange; the [`engine`] repeats what looks
-//! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome.
+//! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome; [`replay`] asks later whether a finding is
+//! still there.
 
 pub mod check;
 pub mod classify;
@@ -15,6 +16,7 @@ pub mod finding;
 pub mod generate;
 pub mod identity;
 pub mod policy;
+pub mod replay;
 pub mod report;
 pub mod schema;
 pub mod spec;

@@ -135,6 +135,7 @@ fn engine_modules_know_no_store_job_or_tenant() {
         "generate",
         "identity",
         "policy",
+        "replay",
         "report",
         "schema",
         "spec",

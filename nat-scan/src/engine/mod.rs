@@ -18,6 +18,7 @@ mod plan;
 mod prepare;
 mod probe;
 mod prove;
+mod recheck;
 mod run;
 mod scope;
 mod scout;
@@ -46,6 +47,7 @@ pub use event::{Event, EventSink};
 pub(crate) use fake::operation as test_operation;
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
+pub(crate) use recheck::{Control, Recheck};
 
 /// What kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

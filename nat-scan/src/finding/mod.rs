@@ -4,6 +4,7 @@ mod builder;
 mod curl;
 mod cvss;
 mod evidence;
+mod parts;
 mod redact;
 mod sequence;
 mod step;
@@ -12,10 +13,12 @@ mod tests;
 
 pub use builder::{FindingBuilder, Role, fingerprint};
 pub use cvss::{base_score, severity_of};
+pub use parts::{BodyParts, RequestParts, ResponseParts};
 pub use redact::Redactor;
 pub(crate) use redact::masked;
 pub use sequence::Sequence;
 pub use step::{Capture, CaptureFrom, Origin, Step, StepBody, StepHeader};
+pub(crate) use step::{placeholder, placeholders};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -86,9 +86,10 @@ fn size(step: &Step) -> usize {
 fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -> Step {
     let request = &exchange.request;
     let headers = request.headers.iter().filter_map(|(name, value)| {
+        let latin1 = std::str::from_utf8(value).is_err();
         let value = own_value(name, value, exchange.identity, redactor)?;
         let value = values.iter().fold(value, |text, (value, name)| replace(&text, value, name));
-        Some(StepHeader { name: name.clone(), value })
+        Some(StepHeader { name: name.clone(), value, latin1 })
     });
     let target = without_secrets(request.target.as_bytes(), redactor);
     let target = values.iter().fold(target, |text, (value, name)| in_target(&text, value, name));

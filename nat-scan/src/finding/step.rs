@@ -39,8 +39,11 @@ pub struct Step {
 pub struct StepHeader {
     /// As sent.
     pub name: String,
-    /// A value that is no UTF-8 is read as Latin-1.
+    /// As text; placeholders allowed.
     pub value: String,
+    /// The bytes sent were no UTF-8: each character of the value is one byte.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latin1: bool,
 }
 
 /// A body: text where it is text.
