@@ -10,7 +10,7 @@ use std::time::Duration;
 use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::secret::SecretString;
 use nat::core::time::SystemClock;
-use nat::scan::engine::{self, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use nat::scan::finding::Severity;
 use nat::scan::identity::{Credentials, OAuth2};
 use nat::scan::report::{self, Format};
@@ -57,7 +57,7 @@ pub(super) struct ScanArgs {
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Credentials")]
-struct IdentityArgs {
+pub(super) struct IdentityArgs {
     /// Header sent with every request, such as 'X-API-Key: secret'. May be repeated.
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
     header: Vec<(String, SecretString)>,
@@ -83,7 +83,7 @@ struct IdentityArgs {
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Limits")]
-struct LimitArgs {
+pub(super) struct LimitArgs {
     /// Requests at once.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
@@ -101,7 +101,7 @@ struct LimitArgs {
     exclude: Vec<String>,
     /// Send the same requests again as the scan that printed this seed.
     #[arg(long)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
     safe_mode: bool,
@@ -139,16 +139,11 @@ fn parse_header(text: &str) -> Result<(String, SecretString), String> {
 
 /// Runs a scan and prints or writes its report.
 pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
-    if !matches!(args.url.scheme(), "http" | "https") {
-        // `localhost:8000` is a URL with the scheme `localhost`.
-        let meant = if args.url.cannot_be_a_base() { format!(": http://{}", args.url) } else { String::new() };
-        return exit::fail(exit::USAGE, &format!("the URL must begin with http:// or https://{meant}"));
-    }
     let format = match report_format(&args) {
         Ok(format) => format,
         Err(why) => return exit::fail(exit::USAGE, &why),
     };
-    let config = match scan_config(&args, kind) {
+    let config = match scan_config(&args.url, args.spec.as_deref(), &args.identity, &args.limits, kind) {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
     };
@@ -172,8 +167,20 @@ fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
     found.map(Some).ok_or_else(|| format!("the ending of {} names no format; add --format", path.display()))
 }
 
-fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, String)> {
-    let spec = match &args.spec {
+/// What the engine is told; or an exit code and why not.
+pub(super) fn scan_config(
+    url: &Url,
+    spec: Option<&str>,
+    identity: &IdentityArgs,
+    limits: &LimitArgs,
+    kind: ScanKind,
+) -> Result<ScanConfig, (u8, String)> {
+    if !matches!(url.scheme(), "http" | "https") {
+        // `localhost:8000` is a URL with the scheme `localhost`.
+        let meant = if url.cannot_be_a_base() { format!(": http://{url}") } else { String::new() };
+        return Err((exit::USAGE, format!("the URL must begin with http:// or https://{meant}")));
+    }
+    let spec = match spec {
         None => SpecSource::Discover,
         Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
             SpecSource::Url(Url::parse(text).map_err(|error| (exit::USAGE, format!("--spec: {error}")))?)
@@ -184,13 +191,12 @@ fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, Strin
             SpecSource::Bytes { bytes, base }
         }
     };
-    let limits = &args.limits;
     let timeout = Duration::from_secs(limits.timeout.into());
     Ok(ScanConfig {
         kind,
-        target: args.url.clone(),
+        target: url.clone(),
         spec,
-        credentials: credentials(&args.identity),
+        credentials: credentials(identity),
         second_credentials: None,
         concurrency: limits.concurrency.into(),
         limits: Limits {
@@ -269,13 +275,19 @@ fn verdict(outcome: &Outcome, gate: Gate) -> ExitCode {
         return ExitCode::from(exit::CANCELLED);
     }
     if let Some(failure) = &outcome.failure {
-        let code = match failure.code.as_str() {
-            "SPEC_INVALID" => exit::SPEC_UNUSABLE,
-            "ENGINE_ERROR" => exit::INTERNAL,
-            _ => exit::NO_VERDICT,
-        };
-        return exit::fail(code, &failure.message);
+        return failed(failure);
     }
     let reached = gate.0.is_some_and(|least| outcome.findings.iter().any(|finding| finding.severity >= least));
     ExitCode::from(if reached { exit::GATE_FAILED } else { exit::PASSED })
+}
+
+/// A scan that could not be made.
+pub(super) fn failed(failure: &ScanFailure) -> ExitCode {
+    let code = match failure.code.as_str() {
+        "SPEC_INVALID" => exit::SPEC_UNUSABLE,
+        "ENGINE_ERROR" => exit::INTERNAL,
+        "CANCELLED" => exit::CANCELLED,
+        _ => exit::NO_VERDICT,
+    };
+    exit::fail(code, &failure.message)
 }

@@ -91,6 +91,8 @@ fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -
         let value = values.iter().fold(value, |text, (value, name)| replace(&text, value, name));
         Some(StepHeader { name: name.clone(), value, latin1 })
     });
+    let left_out = request.headers.iter().filter(|(name, _)| is_left_out(name, exchange.identity, redactor));
+    let credentials = left_out.map(|(name, value)| credential(name, value, exchange.identity, redactor)).collect();
     let target = without_secrets(request.target.as_bytes(), redactor);
     let target = values.iter().fold(target, |text, (value, name)| in_target(&text, value, name));
     let body = request.body.as_ref().map(|body| match std::str::from_utf8(body) {
@@ -105,10 +107,30 @@ fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -
         target,
         headers: headers.collect(),
         identity: exchange.identity,
+        credentials,
         body,
         captures: Vec::new(),
         status: exchange.status(),
     }
+}
+
+fn is_left_out(name: &str, who: As, redactor: &Redactor) -> bool {
+    who != As::Anonymous && redactor.is_credential_header(name)
+}
+
+/// A header of the identity with a variable for the secret.
+fn credential(name: &str, value: &[u8], who: As, redactor: &Redactor) -> StepHeader {
+    let text = String::from_utf8_lossy(value);
+    let scheme = text.split_once(' ').map(|(scheme, _)| format!("{scheme} ")).unwrap_or_default();
+    let known = redactor.pieces(value).iter().any(|piece| matches!(piece, Piece::Secret(_)));
+    let value = match who {
+        As::Garbage => format!("{scheme}not-a-valid-credential"),
+        _ if known => without_secrets(value, redactor),
+        // Got during the scan, for example from a token endpoint.
+        As::Second => scheme + &placeholder("NAT_TOKEN_2"),
+        _ => scheme + &placeholder("NAT_TOKEN"),
+    };
+    StepHeader { name: name.to_owned(), value, latin1: false }
 }
 
 /// The value of a header that is no credential of the identity. A check that forges credentials sends them as nobody:
@@ -118,7 +140,7 @@ fn own_value(name: &str, value: &[u8], who: As, redactor: &Redactor) -> Option<S
         Ok(_) => without_secrets(value, redactor),
         Err(_) => value.iter().copied().map(char::from).collect(),
     };
-    if who == As::Anonymous || !redactor.is_credential_header(name) {
+    if !is_left_out(name, who, redactor) {
         return Some(text());
     }
     if !name.eq_ignore_ascii_case("cookie") {
@@ -291,6 +313,7 @@ mod tests {
         let text = serde_json::to_string(&step).unwrap();
         assert!(!text.contains("s3cr3t") && text.contains(r#""as":"second""#), "{text}");
         assert_eq!((step.target.as_str(), step.headers.len()), ("/x?t={{NAT_TOKEN}}", 2));
+        assert_eq!(step.credentials[0].value, "Bearer {{NAT_TOKEN}}");
         let forged = exchange(request("GET", "/", &[("Authorization", "Bearer forged")], None), 200, &[], "");
         let step = builder.sequence().then(&forged.sent_as(As::Anonymous)).steps().remove(0);
         assert_eq!(step.headers[0].value, "Bearer forged");

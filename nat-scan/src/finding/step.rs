@@ -23,6 +23,10 @@ pub struct Step {
     /// Whose credentials belong onto the request.
     #[serde(rename = "as")]
     pub identity: As,
+    /// The headers that are left out, with variables in the place of secrets (`Bearer {{NAT_TOKEN}}`), for those who send
+    /// the request without NAT.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<StepHeader>,
     /// The body, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<StepBody>,

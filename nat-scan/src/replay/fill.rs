@@ -97,6 +97,7 @@ mod tests {
             target: target.to_owned(),
             headers: vec![json.clone()],
             identity: As::Primary,
+            credentials: Vec::new(),
             body: Some(StepBody::Text(body.to_owned())),
             captures: Vec::new(),
             status: None,

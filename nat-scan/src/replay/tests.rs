@@ -219,6 +219,7 @@ fn readable_pet() -> Finding {
             latin1: false,
         }],
         identity: crate::check::As::Primary,
+        credentials: Vec::new(),
         body: body.map(|body| StepBody::Text(body.to_owned())),
         captures: Vec::new(),
         status: Some(status),

@@ -1,10 +1,15 @@
 //! Writers: JSON, SARIF 2.1.0, JUnit, HTML, Markdown, CSV. Each consumes an [`Outcome`] and nothing else.
 
+mod allure;
 mod csv;
+mod export;
+mod har;
 mod html;
+mod http_file;
 mod json;
 mod junit;
 mod markdown;
+mod pytest;
 mod sarif;
 mod terminal;
 mod text;
@@ -12,6 +17,7 @@ mod view;
 
 use crate::engine::Outcome;
 
+pub use export::{Export, File, export};
 pub use terminal::terminal;
 
 /// Name of the tool in reports.
