@@ -13,6 +13,7 @@ pub mod check;
 pub mod classify;
 pub mod engine;
 pub mod finding;
+pub mod gate;
 pub mod generate;
 pub mod identity;
 pub mod policy;

@@ -132,6 +132,7 @@ fn engine_modules_know_no_store_job_or_tenant() {
         "classify",
         "engine",
         "finding",
+        "gate",
         "generate",
         "identity",
         "policy",

@@ -48,6 +48,7 @@ pub(crate) use fake::operation as test_operation;
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
 pub(crate) use recheck::{Control, Recheck};
+pub(crate) use scope::matches;
 
 /// What kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,10 +71,7 @@ fn is_plain(body: &str) -> bool {
         let line = line.trim_start();
         ["#", "@", "<", ">", "//"].iter().any(|mark| line.starts_with(mark))
     };
-    !body.is_empty()
-        && !body.lines().any(is_marked)
-        && clean(body) == body
-        && !body.ends_with('\n')
+    !body.is_empty() && !body.lines().any(is_marked) && clean(body) == body && !body.ends_with('\n')
 }
 
 /// `{{id}}` as the variable of this finding; `{{NAT_TOKEN}}` from the environment.
