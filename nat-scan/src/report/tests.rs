@@ -344,3 +344,18 @@ fn pytest_file_is_python() {
     let Ok(output) = run else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn annotations_point_into_the_document_and_cannot_be_broken_out_of() {
+    let text =
+        "openapi: 3.1.0\npaths:\n  /pets:\n    get: {}\n    post:\n      responses: {}\n  '/pets/{id}':\n    get: {}\n";
+    let spec = SpecFile { path: "api,v1/openapi.yaml", text };
+    let outcome = sample();
+    for dialect in Annotate::ALL {
+        let bytes = annotations(&outcome.findings, dialect, spec);
+        insta::assert_snapshot!(format!("annotations_{}", dialect.as_str()), String::from_utf8(bytes).unwrap());
+    }
+    let lines = String::from_utf8(annotations(&outcome.findings, Annotate::Github, spec)).unwrap();
+    assert_eq!(lines.lines().count(), outcome.findings.len());
+    assert!(lines.lines().all(|line| line.starts_with("::")), "{lines}");
+}
