@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod output;
 mod replay;
+mod report;
 mod scan;
 mod server;
 mod stored;
@@ -39,6 +40,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Check an API for security defects. Needs no server and no database.
     SecurityScan(scan::ScanArgs),
+    /// Write a stored report (nat scan --format json) in another format.
+    Report(report::ReportArgs),
     /// Send the requests of one finding again: reproduced, fixed or changed?
     Replay(replay::ReplayArgs),
     /// Send the requests of every finding of a report again: what is still there?
@@ -85,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Scan(args) => block_on(scan::run(args, nat::scan::engine::ScanKind::Functional)),
         Command::SecurityScan(args) => block_on(scan::run(args, nat::scan::engine::ScanKind::Security)),
+        Command::Report(args) => report::run(&args),
         Command::Replay(args) => block_on(replay::replay(args)),
         Command::Verify(args) => block_on(replay::verify(args)),
         Command::Serve(args) => server::serve(&args),

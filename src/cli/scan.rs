@@ -1,5 +1,6 @@
 //! `nat scan` and `nat security-scan`: the engine alone, no server and no database.
 
+mod gate;
 mod progress;
 
 use std::path::PathBuf;
@@ -11,7 +12,6 @@ use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::secret::SecretString;
 use nat::core::time::SystemClock;
 use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
-use nat::scan::finding::Severity;
 use nat::scan::identity::{Credentials, OAuth2};
 use nat::scan::report::{self, Format};
 use nat::scan::transport::Limits;
@@ -28,8 +28,9 @@ Examples:
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
   nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
 
-Exit codes: 0 passed, 1 findings at or above --fail-on, 2 wrong arguments, 3 unusable spec,
+Exit codes: 0 passed, 1 the gate failed (--gate, --fail-on), 2 wrong arguments, 3 unusable spec,
 4 target unreachable, 5 internal error, 130 cancelled.")]
 pub(super) struct ScanArgs {
     /// Base URL of the API.
@@ -43,12 +44,11 @@ pub(super) struct ScanArgs {
     /// Write the report there; its ending chooses the format when --format does not.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Exit with 1 when a finding is at least this severe: critical, high, medium, low, info or none.
-    #[arg(long, default_value = "high", value_parser = parse_gate)]
-    fail_on: Gate,
     /// No progress, only the result.
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    gate: gate::GateArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
@@ -107,20 +107,6 @@ pub(super) struct LimitArgs {
     safe_mode: bool,
 }
 
-/// From which severity on the scan fails; `None` never.
-#[derive(Clone, Copy)]
-struct Gate(Option<Severity>);
-
-fn parse_gate(text: &str) -> Result<Gate, String> {
-    if text == "none" {
-        return Ok(Gate(None));
-    }
-    let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
-    found
-        .map(|severity| Gate(Some(severity)))
-        .ok_or_else(|| "one of critical, high, medium, low, info, none".to_owned())
-}
-
 fn parse_format(text: &str) -> Result<Format, String> {
     Format::parse(text).ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
@@ -147,6 +133,10 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
     };
+    let gate = match gate::Files::read(&args.gate, args.spec.as_deref()) {
+        Ok(gate) => gate,
+        Err(why) => return exit::fail(exit::USAGE, &why),
+    };
     let scan_id = config.scan_id.clone();
     let cancel = CancellationToken::new();
     let shown = progress::Progress::start(args.quiet);
@@ -157,7 +147,7 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
     };
     shown.finish();
     let written = write_report(&args, &outcome, &scan_id, format);
-    if written != ExitCode::SUCCESS { written } else { verdict(&outcome, args.fail_on) }
+    if written != ExitCode::SUCCESS { written } else { verdict(&args, &outcome, gate) }
 }
 
 fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
@@ -270,15 +260,14 @@ fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Optio
     ExitCode::SUCCESS
 }
 
-fn verdict(outcome: &Outcome, gate: Gate) -> ExitCode {
+fn verdict(args: &ScanArgs, outcome: &Outcome, gate: gate::Files) -> ExitCode {
     if outcome.cancelled {
         return ExitCode::from(exit::CANCELLED);
     }
-    if let Some(failure) = &outcome.failure {
-        return failed(failure);
+    match &outcome.failure {
+        Some(failure) => failed(failure),
+        None => gate::judge(&args.gate, gate, outcome, args.quiet),
     }
-    let reached = gate.0.is_some_and(|least| outcome.findings.iter().any(|finding| finding.severity >= least));
-    ExitCode::from(if reached { exit::GATE_FAILED } else { exit::PASSED })
 }
 
 /// A scan that could not be made.

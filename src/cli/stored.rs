@@ -37,6 +37,19 @@ impl Stored {
         Ok(Self::Report { scan_id, outcome: Box::new(outcome) })
     }
 
+    /// The scan; of a single finding one that found only that.
+    pub(super) fn into_outcome(self) -> (String, Outcome) {
+        match self {
+            Self::Report { scan_id, outcome } => (scan_id, *outcome),
+            Self::Finding(finding) => {
+                let seed = finding.origin.as_ref().map_or(0, |origin| origin.seed);
+                let mut outcome = Outcome::blank("functional", "", seed, finding.first_seen);
+                outcome.findings.push(*finding);
+                (String::new(), outcome)
+            }
+        }
+    }
+
     /// Every finding.
     pub(super) fn findings(&self) -> &[Finding] {
         match self {

@@ -20,6 +20,23 @@ use crate::finding::{Confidence, Finding, Severity};
 /// What holds where nothing else is asked for: a new finding that is proved and at least high.
 pub const DEFAULT: &str = "new.proved.critical > 0 || new.proved.high > 0";
 
+/// Parses a gate over the names that [`Review::value`] knows.
+///
+/// # Errors
+/// [`GateError`] with the column.
+pub fn parse(text: &str) -> Result<Gate, GateError> {
+    let nothing = Outcome::blank("", "", 0, chrono::DateTime::UNIX_EPOCH);
+    let review = Review { outcome: &nothing, statuses: Vec::new(), gone: Vec::new(), notices: Vec::new() };
+    Gate::parse(text, |name| review.value(name).is_some())
+}
+
+/// The gate that fails at findings of at least this severity, whoever is sure of them, unless they are known.
+#[must_use]
+pub fn at_least(least: Severity) -> String {
+    let severities = Severity::ALL.into_iter().filter(|severity| *severity >= least);
+    severities.map(|severity| format!("new.{} > 0", severity.as_str())).collect::<Vec<_>>().join(" || ")
+}
+
 /// Where a finding stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +72,12 @@ pub struct Review<'a> {
 }
 
 impl<'a> Review<'a> {
+    /// How many findings have this status.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        self.statuses.iter().filter(|one| **one == status).count()
+    }
+
     /// Compares. Lines and rules whose day is over count no more, and it is said. Without a baseline all is new.
     #[must_use]
     pub fn of(outcome: &'a Outcome, baseline: &Baseline, rules: &Rules, today: NaiveDate) -> Self {

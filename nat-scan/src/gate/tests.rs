@@ -85,6 +85,8 @@ fn expression_counts_what_it_names() {
     check("coverage.ops2xx < 0.8", Some("coverage.ops2xx (0.75) < 0.8"));
     check("coverage.covered<3 || requests<=39", None);
     check("!(requests < 100 && !(tentative.high > 0))", Some(""));
+    check(&at_least(Severity::High), Some("new.high (1) > 0"));
+    assert!(parse(DEFAULT).is_ok() && parse(&at_least(Severity::Info)).is_ok() && parse("new > 0").is_err());
     check("1 > 0 || new.low > 7 && 2 > 3", Some("1 > 0"));
 }
 
