@@ -5,6 +5,7 @@ mod billing;
 mod cases;
 mod cli;
 mod docs;
+mod findings;
 mod graphql;
 mod hostile;
 mod layout;
