@@ -145,7 +145,10 @@ fn table(findings: &[Finding], verdicts: &[Verdict]) -> String {
 
 /// Paths and explanations may hold what a target made up.
 fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
+    let is_harmful = |char: char| {
+        (char.is_control() && char != '\n') || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|char| if is_harmful(char) { '\u{fffd}' } else { char }).collect()
 }
 
 fn code(verdicts: &[Verdict]) -> u8 {

@@ -91,3 +91,44 @@ fn without_last_line(text: &str, is_note: impl Fn(&str) -> bool) -> Option<&str>
     let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
     (last.starts_with('[') && is_note(last)).then_some(before)
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn evidence_comes_apart_as_it_was_put_together() {
+        let check = |request: &str, response: &str, expected: (Option<&str>, Option<u16>, &str, bool, bool)| {
+            let evidence = Evidence {
+                role: "probe".to_owned(),
+                request: request.to_owned(),
+                response: response.to_owned(),
+                at: DateTime::UNIX_EPOCH,
+            };
+            let answer = evidence.response_parts();
+            let body = answer.as_ref().map(|answer| answer.body.clone()).unwrap_or_default();
+            let target = evidence.request_parts().map(|request| request.target);
+            let status = answer.as_ref().map(|answer| answer.status);
+            let (text, is_base64, is_cut) = (body.text.as_str(), body.is_base64, body.is_cut);
+            assert_eq!((target.as_deref(), status, text, is_base64, is_cut), expected, "{response}");
+        };
+        let get = "GET /a?b HTTP/1.1\nHost: h\n";
+        check(get, "HTTP/1.1 200\nA: b: c\n\nx\n\ny", (Some("/a?b"), Some(200), "x\n\ny", false, false));
+        check(get, "HTTP/1.1 204\nA: b\n", (Some("/a?b"), Some(204), "", false, false));
+        check(get, "HTTP/1.1 200\n\nab\n[cut: 9 bytes, SHA-256 ff]", (Some("/a?b"), Some(200), "ab", false, true));
+        check(
+            get,
+            "HTTP/1.1 200\n\n[2 bytes, not UTF-8, in base64]\n//4=",
+            (Some("/a?b"), Some(200), "//4=", true, false),
+        );
+        check(
+            get,
+            "HTTP/1.1 204\nA: b\n\n[3 bytes followed that must not be there]",
+            (Some("/a?b"), Some(204), "", false, false),
+        );
+        check(get, "no answer (reset): the connection was reset", (Some("/a?b"), None, "", false, false));
+        check("/paths/~1a\n3", "3 is not a string", (None, None, "", false, false));
+    }
+}

@@ -64,6 +64,23 @@ pub(super) fn compare(finding: &Finding, exchange: &Exchange) -> Likeness {
     }
 }
 
+/// Another shape shows that the defect is gone, and not only that there is less to see: the object that had the member is
+/// there without it, a header that matters differs, or the text that was let slip is missing.
+pub(super) fn shape_tells(finding: &Finding, exchange: &Exchange) -> bool {
+    if let Some(place) = finding.location.strip_prefix("response ") {
+        let paths = exchange.json().map(skeleton).unwrap_or_default();
+        let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
+        return paths.contains(&format!("{parent} object"))
+            && !paths.iter().any(|path| path.rsplit_once(' ').is_some_and(|(path, _)| path == place));
+    }
+    let headers_differ = || match (recorded(finding), exchange.response()) {
+        (Some(then), Some(now)) => headers_of(&then) != headers_now(now),
+        _ => false,
+    };
+    finding.check_id == "S-ERR"
+        || ((finding.location.starts_with("header ") || finding.endpoint == "*") && headers_differ())
+}
+
 /// What a compared answer says about a finding that no check can judge.
 pub(super) fn state(finding: &Finding, exchange: &Exchange) -> (State, &'static str) {
     let now = exchange.status().unwrap_or_default();
@@ -103,4 +120,58 @@ fn steady<'a>(headers: impl Iterator<Item = (&'a str, String)>) -> Vec<(String, 
         .collect();
     kept.sort();
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::check::{CheckInfo, Suspicion};
+    use crate::classify::WireTruth;
+    use crate::finding::{FindingBuilder, Redactor, Role, Severity};
+    use crate::transport::Request;
+
+    static INFO: CheckInfo =
+        CheckInfo { id: "S-X", title: "", description: "", remediation: "", cwe: &[], owasp: None };
+
+    fn exchange(status: u16, header: &str, body: &str) -> Exchange {
+        let headers = ["application/json", header].into_iter().zip(["Content-Type", "X-Frame-Options"]);
+        let response = Response {
+            status,
+            headers: headers.map(|(value, name)| (name.to_owned(), value.into())).collect(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            truncated: false,
+            unexpected_bytes: 0,
+            elapsed: Duration::ZERO,
+            wire_bytes: 0,
+        };
+        let request = Request::new("GET", "/");
+        Exchange::new(None, request, Ok(response), WireTruth::Positive, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn other_shape_tells_only_where_the_defect_could_have_been_seen() {
+        let check = |location: &str, then: &Exchange, now: &Exchange, expected: bool| {
+            let suspicion = Suspicion::new(Severity::Low, location, "d", "");
+            let builder = FindingBuilder::new("http://h", Redactor::new());
+            let finding = builder.build(&INFO, &suspicion, None, &[(Role::Probe, then)]);
+            assert_eq!(shape_tells(&finding, now), expected, "{location} {now:?}");
+        };
+        let leaky = exchange(200, "", r#"{"items":[{"id":1,"password":"x"}]}"#);
+        check("response /items/[]/password", &leaky, &exchange(200, "", r#"{"items":[{"id":1}]}"#), true);
+        check("response /items/[]/password", &leaky, &exchange(200, "", r#"{"items":[]}"#), false);
+        check(
+            "response /items/[]/password",
+            &leaky,
+            &exchange(200, "", r#"{"n":1,"items":[{"password":"y"}]}"#),
+            false,
+        );
+        check("header X-Frame-Options", &leaky, &exchange(200, "DENY", "[]"), true);
+        check("header X-Frame-Options", &leaky, &exchange(200, "", "[]"), false);
+        check("", &leaky, &exchange(200, "DENY", "[]"), false);
+    }
 }

@@ -77,7 +77,10 @@ pub(super) async fn security(recheck: &Recheck, finding: &Finding, check: &dyn S
             verdict(State::Changed, "the answer looks as before, but the check proves nothing any more")
         }
         _ if !works => verdict(State::Undecidable, "no valid request to the operation succeeds"),
-        Likeness::Shape if status.is_some_and(|status| status < 300) && !finding.check_id.contains("HEADER") => {
+        Likeness::Status if status.is_some_and(|status| status >= 500) => {
+            verdict(State::Changed, "the check proves nothing any more, and the request fails")
+        }
+        Likeness::Shape if !compare::shape_tells(finding, &exchange) => {
             verdict(State::Changed, "the check proves nothing any more, and the answer has another shape")
         }
         _ => verdict(State::Fixed, "the check finds nothing, and the answer is another one"),

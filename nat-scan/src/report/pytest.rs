@@ -52,6 +52,16 @@ fn assertion(finding: &Finding, probe: &Step) -> Option<String> {
     let meant_valid = finding.origin.as_ref().is_some_and(|origin| origin.intent == Intent::Positive);
     match (finding.check_id.as_str(), probe.status) {
         (_, None) => Some("answer.status > 0".to_owned()),
+        ("F011", _) => {
+            let answer = finding.evidence.iter().find(|evidence| evidence.role == "probe")?.response_parts()?;
+            let media = answer.header("content-type")?.split(';').next()?.trim();
+            Some(format!("answer.headers.get_content_type() != {}", text(&media.to_ascii_lowercase())))
+        }
+        ("F014", _) => {
+            let answer = finding.evidence.iter().find(|evidence| evidence.role == "probe")?.response_parts()?;
+            let name = finding.location.strip_prefix("header ").filter(|name| answer.header(name).is_none())?;
+            Some(format!("{} in answer.headers", text(name)))
+        }
         ("F010", Some(status)) => Some(format!("answer.status != {status}")),
         (_, Some(500..)) => Some("answer.status < 500".to_owned()),
         ("F020" | "F022" | "F023" | "F026" | "S-AUTH1" | "S-AUTH2" | "F040", Some(200..300)) => {
