@@ -6,16 +6,19 @@
 //! The path of a scan: [`spec`] reads any OpenAPI document into one internal [`spec::Api`]; [`generate`] turns each
 //! operation into labelled cases and renders them to bytes; [`transport`] sends them under the limits of [`policy`];
 //! [`classify`] says what the sent bytes really were; [`check`]s judge the exchange; the [`engine`] repeats what looks
-//! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome.
+//! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome; [`replay`] asks later whether a finding is
+//! still there.
 
 pub mod chain;
 pub mod check;
 pub mod classify;
 pub mod engine;
 pub mod finding;
+pub mod gate;
 pub mod generate;
 pub mod identity;
 pub mod policy;
+pub mod replay;
 pub mod report;
 pub mod schema;
 pub mod spec;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Nothing wrong, or the gate passed.
 pub(super) const PASSED: u8 = 0;
-/// The scan found something that `--fail-on` names.
+/// The gate failed (`--gate`, `--fail-on`), or a finding that was asked again is still there.
 pub(super) const GATE_FAILED: u8 = 1;
 /// The arguments are wrong (clap uses the same).
 pub(super) const USAGE: u8 = 2;

@@ -5,8 +5,11 @@ mod billing;
 mod demo;
 mod exit;
 mod output;
+mod replay;
+mod report;
 mod scan;
 mod server;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,12 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Check an API for security defects. Needs no server and no database.
     SecurityScan(scan::ScanArgs),
+    /// Write a stored report (nat scan --format json) in another format.
+    Report(report::ReportArgs),
+    /// Send the requests of one finding again: reproduced, fixed or changed?
+    Replay(replay::ReplayArgs),
+    /// Send the requests of every finding of a report again: what is still there?
+    Verify(replay::VerifyArgs),
     /// Run the server: REST, GraphQL and a scan worker.
     Serve(server::ServeArgs),
     /// Run a scan worker alone, beside servers on the same PostgreSQL.
@@ -79,6 +88,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Scan(args) => block_on(scan::run(args, nat::scan::engine::ScanKind::Functional)),
         Command::SecurityScan(args) => block_on(scan::run(args, nat::scan::engine::ScanKind::Security)),
+        Command::Report(args) => report::run(&args),
+        Command::Replay(args) => block_on(replay::replay(args)),
+        Command::Verify(args) => block_on(replay::verify(args)),
         Command::Serve(args) => server::serve(&args),
         Command::Worker(args) => server::work(&args),
         Command::Tenant(command) => block_on(admin::tenant(command)),

@@ -1,5 +1,6 @@
 //! `nat scan` and `nat security-scan`: the engine alone, no server and no database.
 
+mod gate;
 mod progress;
 
 use std::path::PathBuf;
@@ -10,8 +11,7 @@ use std::time::Duration;
 use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::secret::SecretString;
 use nat::core::time::SystemClock;
-use nat::scan::engine::{self, Outcome, ScanConfig, ScanKind, SpecSource};
-use nat::scan::finding::Severity;
+use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use nat::scan::identity::{Credentials, OAuth2};
 use nat::scan::report::{self, Format};
 use nat::scan::transport::Limits;
@@ -28,8 +28,9 @@ Examples:
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
   nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
 
-Exit codes: 0 passed, 1 findings at or above --fail-on, 2 wrong arguments, 3 unusable spec,
+Exit codes: 0 passed, 1 the gate failed (--gate, --fail-on), 2 wrong arguments, 3 unusable spec,
 4 target unreachable, 5 internal error, 130 cancelled.")]
 pub(super) struct ScanArgs {
     /// Base URL of the API.
@@ -43,12 +44,11 @@ pub(super) struct ScanArgs {
     /// Write the report there; its ending chooses the format when --format does not.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Exit with 1 when a finding is at least this severe: critical, high, medium, low, info or none.
-    #[arg(long, default_value = "high", value_parser = parse_gate)]
-    fail_on: Gate,
     /// No progress, only the result.
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    gate: gate::GateArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(super) struct ScanArgs {
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Credentials")]
-struct IdentityArgs {
+pub(super) struct IdentityArgs {
     /// Header sent with every request, such as 'X-API-Key: secret'. May be repeated.
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
     header: Vec<(String, SecretString)>,
@@ -83,7 +83,7 @@ struct IdentityArgs {
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Limits")]
-struct LimitArgs {
+pub(super) struct LimitArgs {
     /// Requests at once.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
@@ -101,24 +101,10 @@ struct LimitArgs {
     exclude: Vec<String>,
     /// Send the same requests again as the scan that printed this seed.
     #[arg(long)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
     safe_mode: bool,
-}
-
-/// From which severity on the scan fails; `None` never.
-#[derive(Clone, Copy)]
-struct Gate(Option<Severity>);
-
-fn parse_gate(text: &str) -> Result<Gate, String> {
-    if text == "none" {
-        return Ok(Gate(None));
-    }
-    let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
-    found
-        .map(|severity| Gate(Some(severity)))
-        .ok_or_else(|| "one of critical, high, medium, low, info, none".to_owned())
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
@@ -139,18 +125,17 @@ fn parse_header(text: &str) -> Result<(String, SecretString), String> {
 
 /// Runs a scan and prints or writes its report.
 pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
-    if !matches!(args.url.scheme(), "http" | "https") {
-        // `localhost:8000` is a URL with the scheme `localhost`.
-        let meant = if args.url.cannot_be_a_base() { format!(": http://{}", args.url) } else { String::new() };
-        return exit::fail(exit::USAGE, &format!("the URL must begin with http:// or https://{meant}"));
-    }
     let format = match report_format(&args) {
         Ok(format) => format,
         Err(why) => return exit::fail(exit::USAGE, &why),
     };
-    let config = match scan_config(&args, kind) {
+    let config = match scan_config(&args.url, args.spec.as_deref(), &args.identity, &args.limits, kind) {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
+    };
+    let gate = match gate::Files::read(&args.gate, args.spec.as_deref()) {
+        Ok(gate) => gate,
+        Err(why) => return exit::fail(exit::USAGE, &why),
     };
     let scan_id = config.scan_id.clone();
     let cancel = CancellationToken::new();
@@ -162,7 +147,7 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
     };
     shown.finish();
     let written = write_report(&args, &outcome, &scan_id, format);
-    if written != ExitCode::SUCCESS { written } else { verdict(&outcome, args.fail_on) }
+    if written != ExitCode::SUCCESS { written } else { verdict(&args, &outcome, gate) }
 }
 
 fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
@@ -172,8 +157,20 @@ fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
     found.map(Some).ok_or_else(|| format!("the ending of {} names no format; add --format", path.display()))
 }
 
-fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, String)> {
-    let spec = match &args.spec {
+/// What the engine is told; or an exit code and why not.
+pub(super) fn scan_config(
+    url: &Url,
+    spec: Option<&str>,
+    identity: &IdentityArgs,
+    limits: &LimitArgs,
+    kind: ScanKind,
+) -> Result<ScanConfig, (u8, String)> {
+    if !matches!(url.scheme(), "http" | "https") {
+        // `localhost:8000` is a URL with the scheme `localhost`.
+        let meant = if url.cannot_be_a_base() { format!(": http://{url}") } else { String::new() };
+        return Err((exit::USAGE, format!("the URL must begin with http:// or https://{meant}")));
+    }
+    let spec = match spec {
         None => SpecSource::Discover,
         Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
             SpecSource::Url(Url::parse(text).map_err(|error| (exit::USAGE, format!("--spec: {error}")))?)
@@ -184,13 +181,12 @@ fn scan_config(args: &ScanArgs, kind: ScanKind) -> Result<ScanConfig, (u8, Strin
             SpecSource::Bytes { bytes, base }
         }
     };
-    let limits = &args.limits;
     let timeout = Duration::from_secs(limits.timeout.into());
     Ok(ScanConfig {
         kind,
-        target: args.url.clone(),
+        target: url.clone(),
         spec,
-        credentials: credentials(&args.identity),
+        credentials: credentials(identity),
         second_credentials: None,
         concurrency: limits.concurrency.into(),
         limits: Limits {
@@ -264,18 +260,23 @@ fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Optio
     ExitCode::SUCCESS
 }
 
-fn verdict(outcome: &Outcome, gate: Gate) -> ExitCode {
+fn verdict(args: &ScanArgs, outcome: &Outcome, gate: gate::Files) -> ExitCode {
     if outcome.cancelled {
         return ExitCode::from(exit::CANCELLED);
     }
-    if let Some(failure) = &outcome.failure {
-        let code = match failure.code.as_str() {
-            "SPEC_INVALID" => exit::SPEC_UNUSABLE,
-            "ENGINE_ERROR" => exit::INTERNAL,
-            _ => exit::NO_VERDICT,
-        };
-        return exit::fail(code, &failure.message);
+    match &outcome.failure {
+        Some(failure) => failed(failure),
+        None => gate::judge(&args.gate, gate, outcome, args.quiet),
     }
-    let reached = gate.0.is_some_and(|least| outcome.findings.iter().any(|finding| finding.severity >= least));
-    ExitCode::from(if reached { exit::GATE_FAILED } else { exit::PASSED })
+}
+
+/// A scan that could not be made.
+pub(super) fn failed(failure: &ScanFailure) -> ExitCode {
+    let code = match failure.code.as_str() {
+        "SPEC_INVALID" => exit::SPEC_UNUSABLE,
+        "ENGINE_ERROR" => exit::INTERNAL,
+        "CANCELLED" => exit::CANCELLED,
+        _ => exit::NO_VERDICT,
+    };
+    exit::fail(code, &failure.message)
 }

@@ -6,6 +6,7 @@ mod cases;
 mod cli;
 mod docs;
 mod farm;
+mod findings;
 mod graphql;
 mod hostile;
 mod layout;

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::classify::WireTruth;
@@ -52,11 +53,13 @@ pub struct Exchange {
     pub truth: WireTruth,
     /// When it was sent.
     pub at: DateTime<Utc>,
+    /// Whose credentials it carried.
+    pub identity: As,
     json: OnceLock<Option<Value>>,
 }
 
 impl Exchange {
-    /// An exchange.
+    /// An exchange of the primary identity.
     #[must_use]
     pub fn new(
         case: Option<Case>,
@@ -65,7 +68,14 @@ impl Exchange {
         truth: WireTruth,
         at: DateTime<Utc>,
     ) -> Self {
-        Self { case, request, result, truth, at, json: OnceLock::new() }
+        Self { case, request, result, truth, at, identity: As::Primary, json: OnceLock::new() }
+    }
+
+    /// The same, sent by somebody else.
+    #[must_use]
+    pub fn sent_as(mut self, who: As) -> Self {
+        self.identity = who;
+        self
     }
 
     /// A copy, for evidence of its own.
@@ -233,7 +243,8 @@ pub trait Check: Send + Sync {
 }
 
 /// As whom a probe is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum As {
     /// The scan's credentials.
     Primary,

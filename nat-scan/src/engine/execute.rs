@@ -528,6 +528,6 @@ fn kept(exchange: Exchange) -> Exchange {
     if !large {
         return exchange;
     }
-    let Exchange { case, request, result, truth, at, .. } = exchange;
-    Exchange::new(case, request, result.map(|response| cut(response, KEPT_BODY)), truth, at)
+    let Exchange { case, request, result, truth, at, identity, .. } = exchange;
+    Exchange::new(case, request, result.map(|response| cut(response, KEPT_BODY)), truth, at).sent_as(identity)
 }

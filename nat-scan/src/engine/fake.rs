@@ -188,7 +188,7 @@ pub(super) fn api_with(operations: Vec<Operation>) -> Api {
 }
 
 /// `GET` without parameters and documented answers.
-pub(super) fn operation(path: &str) -> Operation {
+pub(crate) fn operation(path: &str) -> Operation {
     Operation {
         index: 0,
         method: "GET".to_owned(),

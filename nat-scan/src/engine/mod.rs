@@ -19,6 +19,7 @@ mod plan;
 mod prepare;
 mod probe;
 mod prove;
+mod recheck;
 mod run;
 mod scope;
 mod scout;
@@ -44,8 +45,12 @@ use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
 pub use event::{Event, EventSink};
+#[cfg(test)]
+pub(crate) use fake::operation as test_operation;
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
+pub(crate) use recheck::{Control, Recheck};
+pub(crate) use scope::matches;
 
 /// What kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

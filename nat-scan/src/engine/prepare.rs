@@ -110,7 +110,7 @@ pub(super) async fn prepare(
         None => CatchAll::default(),
     };
     let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
-    let report = FindingBuilder::new(line.transport.origin(), redactor);
+    let report = FindingBuilder::new(line.transport.origin(), redactor).seeded(config.seed);
     let session = Session {
         authenticated: identities.has(As::Primary),
         api: Arc::new(api),

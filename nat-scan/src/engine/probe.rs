@@ -64,7 +64,7 @@ impl Prober for ScanProber<'_> {
         let truth = operation
             .and_then(|index| self.session.api.operations.get(index))
             .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
-        let exchange = Exchange::new(None, request, answer.result, truth, answer.at);
+        let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
         if let Some(operation) = operation {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             sent.push((operation, exchange.status()));

@@ -35,7 +35,7 @@ impl Scope {
 }
 
 /// `*` stands for anything, slashes too; everything else for itself. Linear: the last `*` is the only one to go back to.
-fn matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star = None;

@@ -18,6 +18,7 @@ pub(super) const KEPT_BODY: usize = 64 << 10;
 pub(super) fn copy(exchange: &Exchange, limit: usize) -> Exchange {
     let result = exchange.result.clone().map(|response| cut(response, limit));
     Exchange::new(exchange.case.clone(), exchange.request.clone(), result, exchange.truth.clone(), exchange.at)
+        .sent_as(exchange.identity)
 }
 
 /// An answer whose body is small enough to keep. The copy lets go of the buffer that the rest stands in.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Cvss, Evidence, Finding, Redactor, curl, evidence};
+use super::{Cvss, Evidence, Finding, Origin, Redactor, curl, evidence};
 use crate::check::{CheckInfo, Exchange, Suspicion};
 use crate::generate::Intent;
 use crate::spec::Operation;
@@ -63,13 +63,21 @@ fn anonymous_template(template: &str) -> String {
 pub struct FindingBuilder {
     origin: String,
     redactor: Redactor,
+    seed: u64,
 }
 
 impl FindingBuilder {
     /// For the target at `origin` (`http://host:port`).
     #[must_use]
     pub fn new(origin: impl Into<String>, redactor: Redactor) -> Self {
-        Self { origin: origin.into(), redactor }
+        Self { origin: origin.into(), redactor, seed: 0 }
+    }
+
+    /// Of a scan with this seed.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// What it hides.
@@ -108,7 +116,17 @@ impl FindingBuilder {
             .collect();
         let at = exchanges.iter().map(|(_, exchange)| exchange.at).min().unwrap_or(DateTime::UNIX_EPOCH);
         let curl = probe.map(|probe| curl::line(&probe.request, &self.origin, &self.redactor)).unwrap_or_default();
-        self.assemble(info, suspicion, (&method, &template), evidence, curl, at)
+        let finding = self.assemble(info, suspicion, (&method, &template), evidence, curl, at);
+        let steps = probe.map(|probe| self.sequence().then(probe).steps()).unwrap_or_default();
+        let origin = operation.zip(probe.and_then(|probe| probe.case.as_ref())).map(|(operation, case)| Origin {
+            seed: self.seed,
+            operation: operation.endpoint(),
+            phase: case.phase,
+            ordinal: case.ordinal,
+            label: self.redactor.text(&case.label),
+            intent: case.intent.clone(),
+        });
+        Finding { origin, ..finding.with_steps(steps) }
     }
 
     /// A finding about the document itself: `place` (a JSON pointer with what stands there) is wrong because of `fault`.
@@ -162,6 +180,8 @@ impl FindingBuilder {
             occurrences: 1,
             spec_pointer: suspicion.spec_pointer.clone(),
             cause: suspicion.cause.clone().unwrap_or_else(|| format!("{}|{}", info.id, suspicion.discriminant)),
+            steps: Vec::new(),
+            origin: None,
         }
     }
 }

@@ -4,14 +4,21 @@ mod builder;
 mod curl;
 mod cvss;
 mod evidence;
+mod parts;
 mod redact;
+mod sequence;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub use builder::{FindingBuilder, Role, fingerprint};
 pub use cvss::{base_score, severity_of};
+pub use parts::{BodyParts, RequestParts, ResponseParts};
 pub use redact::Redactor;
 pub(crate) use redact::masked;
+pub use sequence::Sequence;
+pub use step::{Capture, CaptureFrom, Origin, Step, StepBody, StepHeader};
+pub(crate) use step::{placeholder, placeholders};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -144,4 +151,20 @@ pub struct Finding {
     pub spec_pointer: Option<String>,
     /// Findings with the same cause share this key (same stack frame, same missing header).
     pub cause: String,
+    /// The requests that reproduce it, in order, the probe last; none when it cannot be replayed (what is wrong with the
+    /// document alone, requests too large to keep, reports of older versions).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Where the probe came from; none for probes of security checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+impl Finding {
+    /// Reproduced by these requests instead of by the probe alone; see [`FindingBuilder::sequence`].
+    #[must_use]
+    pub fn with_steps(mut self, steps: Vec<Step>) -> Self {
+        self.steps = steps;
+        self
+    }
 }

@@ -18,6 +18,7 @@ mod site;
 pub(crate) mod text;
 mod value;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::chain::Binding;
@@ -25,7 +26,8 @@ use crate::spec::{Api, Location, Operation};
 use crate::transport::Request;
 
 /// The phases in which cases are sent, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Reachability, fingerprints, latency.
     Probe,
@@ -56,17 +58,22 @@ impl Phase {
     }
 }
 
+/// A constant word. (An alias, because serde takes a reference in a field for one into its input.)
+type Word = &'static str;
+
 /// What a case is about: the one place and keyword it bends.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Slot {
     /// `path`, `query`, `header`, `cookie`, `body`, `method` or `content-type`.
-    pub location: &'static str,
+    #[serde(deserialize_with = "known_word")]
+    pub location: Word,
     /// Parameter name, or JSON pointer in the body with indices as `[]`.
     pub name: String,
 }
 
 /// Why a case exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Meant to be valid.
     Positive,
@@ -87,7 +94,8 @@ pub enum Intent {
     /// A body that is broken as bytes: truncated JSON, duplicate keys, deep nesting, BOM, zero bytes (F026).
     MalformedBody {
         /// `truncated`, `duplicate-keys`, `deep-nesting`, `bom`, `empty`, `not-utf8`.
-        kind: &'static str,
+        #[serde(deserialize_with = "known_word")]
+        kind: Word,
     },
     /// A `HEAD` beside a documented `GET` (F062).
     HeadParity,
@@ -109,6 +117,30 @@ pub enum Intent {
     Options,
     /// A `GET` that accepts no content coding (F068).
     NoCoding,
+}
+
+/// Words of [`Slot::location`] and [`Intent::MalformedBody`].
+const WORDS: [&str; 14] = [
+    "path",
+    "query",
+    "header",
+    "cookie",
+    "body",
+    "method",
+    "content-type",
+    "truncated",
+    "duplicate-keys",
+    "deep-nesting",
+    "bom",
+    "empty",
+    "not-utf8",
+    "other",
+];
+
+/// A stored word; one that this version does not know is `other`, so that a newer report still loads.
+fn known_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    Ok(WORDS.into_iter().find(|known| **known == word).unwrap_or("other"))
 }
 
 /// The value of one parameter, or its absence.

@@ -1,10 +1,17 @@
 //! Writers: JSON, SARIF 2.1.0, JUnit, HTML, Markdown, CSV. Each consumes an [`Outcome`] and nothing else.
 
+mod allure;
+mod annotate;
 mod csv;
+mod export;
+mod har;
 mod html;
+mod http_file;
 mod json;
 mod junit;
 mod markdown;
+mod patch;
+mod pytest;
 mod sarif;
 mod terminal;
 mod text;
@@ -12,6 +19,9 @@ mod view;
 
 use crate::engine::Outcome;
 
+pub use annotate::{Annotate, SpecFile, annotations};
+pub use export::{Export, File, export};
+pub use patch::{Suggestion, patched, spec_patch};
 pub use terminal::terminal;
 
 /// Name of the tool in reports.

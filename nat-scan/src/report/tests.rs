@@ -46,6 +46,8 @@ fn finding(check_id: &str, severity: Severity, endpoint: &str, cause: &str) -> F
         occurrences: 1,
         spec_pointer: Some("/paths/~1pets/get".to_owned()),
         cause: cause.to_owned(),
+        steps: Vec::new(),
+        origin: None,
     }
 }
 
@@ -269,4 +271,92 @@ fn sarif_and_markdown_and_html_are_bounded() {
     assert!(markdown.ends_with("plan 5f16c0ffee\n"));
     assert!(text(&outcome, Format::Html).contains("The first 2000 are shown"));
     assert!(terminal(&outcome, false, 80).contains("and 1,961 more causes"));
+}
+
+/// A finding of one request and one of two, with what could break a quotation.
+fn replayable() -> Outcome {
+    use crate::check::As;
+    use crate::finding::{Capture, CaptureFrom, Step, StepBody, StepHeader};
+    let header = |name: &str, value: &str| StepHeader { name: name.to_owned(), value: value.to_owned(), latin1: false };
+    let step = |method: &str, target: &str, body: Option<StepBody>, status| Step {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers: vec![header("Content-Type", "application/json")],
+        identity: As::Primary,
+        credentials: vec![header("Authorization", "Bearer {{NAT_TOKEN}}")],
+        body,
+        captures: Vec::new(),
+        status,
+    };
+    let hostile = StepBody::Text(format!("{{\"a\":\"it's \\\"{HOSTILE}\\n'''\\u0000\"}}"));
+    let mut one = finding("F001", Severity::High, "POST /pets", "a");
+    one.steps = vec![step("POST", "/pets?limit='$(id)'", Some(hostile), Some(500))];
+    let mut create = step("POST", "/pets", Some(StepBody::Text("{\"name\":\"Rex\"}".to_owned())), Some(201));
+    let capture = |name: &str, from| Capture { name: name.to_owned(), from };
+    create.captures = vec![
+        capture("id", CaptureFrom::Body("/data/0/the id".to_owned())),
+        capture("tag", CaptureFrom::Header("ETag".to_owned())),
+    ];
+    let bytes = StepBody::Base64("//4=".to_owned());
+    let mut two = finding("F040", Severity::High, "GET /pets/{id}", "b");
+    two.steps =
+        vec![create, step("PUT", "/pets/{{id}}", Some(bytes), Some(204)), step("GET", "/pets/{{id}}", None, Some(200))];
+    two.steps[2].headers[0].value = "{{tag}}".to_owned();
+    let mut three = finding("F013", Severity::Low, "GET /pets", "c");
+    three.steps = vec![step("GET", "/pets", None, Some(200))];
+    outcome(vec![one, two, three, finding("F030", Severity::Low, "GET /pets", "d")])
+}
+
+#[test]
+fn export_of_every_kind_is_as_reviewed() {
+    let outcome = replayable();
+    for kind in Export::ALL {
+        let files = export(&outcome, SCAN, kind);
+        assert_eq!(files.len() == 1, !kind.is_directory());
+        let all: Vec<String> =
+            files.iter().map(|file| format!("--- {}\n{}", file.name, String::from_utf8_lossy(&file.bytes))).collect();
+        insta::assert_snapshot!(format!("export_{}", kind.as_str()), all.join("\n").replace(VERSION, "[version]"));
+    }
+}
+
+#[test]
+fn exports_of_hostile_findings_stay_well_formed() {
+    let outcome = sample();
+    let log: Value = serde_json::from_slice(&export(&outcome, SCAN, Export::Har)[0].bytes).unwrap();
+    let entries = log["log"]["entries"].as_array().unwrap();
+    assert!(!entries.is_empty() && entries.iter().all(|entry| entry["_nat"]["finding"].is_string()));
+    for file in export(&outcome, SCAN, Export::Allure) {
+        assert!(file.name.chars().all(|char| char.is_ascii_alphanumeric() || "-.".contains(char)), "{}", file.name);
+    }
+    let lines = export(&outcome, SCAN, Export::Ndjson)[0].bytes.clone();
+    let findings: Vec<Finding> =
+        String::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(findings, outcome.findings);
+}
+
+#[test]
+fn pytest_file_is_python() {
+    use std::process::{Command, Stdio};
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &export(&replayable(), SCAN, Export::Pytest)[0].bytes).unwrap();
+    let script = "import ast,sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())";
+    let run = Command::new("python3").args(["-c", script]).arg(file.path()).stderr(Stdio::piped()).output();
+    // A machine without Python has no use for the file either.
+    let Ok(output) = run else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn annotations_point_into_the_document_and_cannot_be_broken_out_of() {
+    let text =
+        "openapi: 3.1.0\npaths:\n  /pets:\n    get: {}\n    post:\n      responses: {}\n  '/pets/{id}':\n    get: {}\n";
+    let spec = SpecFile { path: "api,v1/openapi.yaml", text };
+    let outcome = sample();
+    for dialect in Annotate::ALL {
+        let bytes = annotations(&outcome.findings, dialect, spec);
+        insta::assert_snapshot!(format!("annotations_{}", dialect.as_str()), String::from_utf8(bytes).unwrap());
+    }
+    let lines = String::from_utf8(annotations(&outcome.findings, Annotate::Github, spec)).unwrap();
+    assert_eq!(lines.lines().count(), outcome.findings.len());
+    assert!(lines.lines().all(|line| line.starts_with("::")), "{lines}");
 }

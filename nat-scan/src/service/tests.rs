@@ -177,6 +177,8 @@ fn finding(evidence: &str) -> Finding {
         occurrences: 1,
         spec_pointer: None,
         cause: String::new(),
+        steps: Vec::new(),
+        origin: None,
     }
 }
 

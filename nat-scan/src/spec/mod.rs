@@ -84,6 +84,14 @@ pub trait FetchDocument: Send + Sync {
     async fn fetch(&self, url: &Url, max_bytes: usize) -> Result<Vec<u8>, String>;
 }
 
+/// A document as a tree, JSON or YAML, as [`load`] reads it: nothing resolved, nothing judged.
+///
+/// # Errors
+/// [`SpecError`] when it is neither, or beyond the limits.
+pub fn document(bytes: &[u8]) -> Result<serde_json::Value, SpecError> {
+    parse::parse(bytes, &SpecLimits::default()).map(|parsed| parsed.value)
+}
+
 /// Reads a document. `base` is where it came from: the base of relative `$ref`s and servers; `None` for bytes alone.
 ///
 /// # Errors

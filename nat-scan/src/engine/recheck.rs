@@ -1,0 +1,194 @@
+//! The equipment of a scan for single questions: the same policy, line, budget, identities and checks, without a plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Purpose;
+use super::contain::contain;
+use super::execute::halt;
+use super::fingerprint::CatchAll;
+use super::narrate::Narrator;
+use super::pace::Patience;
+use super::prepare::{failure, prepare, reach};
+use super::probe::ScanProber;
+use super::prove::comparable;
+use super::session::Session;
+use super::tally::{KEPT_BODY, copy};
+use super::{EnginePorts, ScanConfig, ScanFailure};
+use crate::check::{As, Check, Context, Exchange, SecurityCheck, SecurityContext, Suspicion};
+use crate::classify::WireTruth;
+use crate::finding::FindingBuilder;
+use crate::generate::{self, Case, Intent, Phase};
+use crate::spec::{Api, Operation};
+use crate::transport::Request;
+
+/// Valid requests that are tried until one succeeds.
+const MAX_CONTROLS: usize = 4;
+/// Requests of a security check that is run for one finding.
+const MAX_CHECK_REQUESTS: u64 = 200;
+
+/// What a valid request to an operation got.
+#[derive(Clone, Default)]
+pub(crate) struct Control {
+    /// The one that succeeded.
+    pub(crate) exchange: Option<Arc<Exchange>>,
+    /// One of them failed with 5xx.
+    pub(crate) fails: bool,
+}
+
+/// An open target with its document read.
+pub(crate) struct Recheck {
+    session: Arc<Session>,
+    catch_all: CatchAll,
+    safe_mode: bool,
+    controls: Mutex<HashMap<usize, Control>>,
+}
+
+impl Recheck {
+    /// Reaches the target, signs in and reads the document as a scan does.
+    ///
+    /// # Errors
+    /// As a scan fails; `CANCELLED` when it was stopped before.
+    pub(crate) async fn open(
+        config: &ScanConfig,
+        ports: &EnginePorts,
+        cancel: &CancellationToken,
+    ) -> Result<Self, ScanFailure> {
+        let stopped = || failure("CANCELLED", "It was stopped before the first request.");
+        let reached = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(stopped()),
+            reached = reach(config, ports, Patience::default(), cancel.clone()) => reached?,
+        };
+        let mut narrator = Narrator::new(Arc::new(|_| {}));
+        let ready = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(stopped()),
+            () = sleep_until(reached.line.budget.deadline()) => {
+                return Err(failure("TIMED_OUT", "The time budget ran out before the first request."));
+            }
+            ready = prepare(config, &reached, &mut narrator) => ready?,
+        };
+        Ok(Self {
+            session: Arc::new(ready.session),
+            catch_all: ready.catch_all,
+            safe_mode: config.safe_mode,
+            controls: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.session.api
+    }
+
+    pub(crate) fn report(&self) -> &FindingBuilder {
+        &self.session.report
+    }
+
+    /// The method may be sent at all.
+    pub(crate) fn allows(&self, method: &str) -> bool {
+        !self.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
+    }
+
+    pub(crate) fn has(&self, who: As) -> bool {
+        who == As::Primary || self.session.identities.has(who)
+    }
+
+    /// Resolves when no more may be sent: cancelled, or out of time.
+    pub(crate) async fn halted(&self) {
+        halt(&self.session).await;
+    }
+
+    /// One exchange on a connection of its own; none when budget or cancellation forbid it.
+    pub(crate) async fn send(
+        &self,
+        operation: Option<&Operation>,
+        mut request: Request,
+        who: As,
+        case: Option<Case>,
+    ) -> Option<Exchange> {
+        self.session.identities.apply(who, &mut request).await;
+        let answer = self.session.line.send(&request, true, Purpose::Probe).await?;
+        let truth = operation.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
+        Some(Exchange::new(case, request, answer.result, truth, answer.at).sent_as(who))
+    }
+
+    /// Whether a valid request to the operation works now; asked once an operation.
+    pub(crate) async fn control(&self, operation: &Operation) -> Control {
+        if let Some(known) = self.controls.lock().await.get(&operation.index) {
+            return known.clone();
+        }
+        let mut control = Control::default();
+        if self.allows(&operation.method) {
+            let cases = contain(|| generate::cases(self.api(), operation, Phase::HappyPath, self.session.seed));
+            let valid = cases.unwrap_or_default().into_iter();
+            let valid = valid.filter(|case| case.intent == Intent::Positive && case.method.is_none());
+            for case in valid.take(MAX_CONTROLS) {
+                let written = contain(|| generate::render(operation, &case, &self.session.base_path));
+                let Some(Ok(request)) = written else { continue };
+                let Some(exchange) = self.send(Some(operation), request, As::Primary, Some(case)).await else { break };
+                match exchange.status() {
+                    Some(200..300) => {
+                        control.exchange = Some(Arc::new(copy(&exchange, KEPT_BODY)));
+                        break;
+                    }
+                    Some(500..) => control.fails = true,
+                    _ => {}
+                }
+            }
+        }
+        self.controls.lock().await.insert(operation.index, control.clone());
+        control
+    }
+
+    /// What a check says; none when it has nothing to say about such an exchange, or broke.
+    pub(crate) fn judge(
+        &self,
+        check: &dyn Check,
+        operation: &Operation,
+        control: &Control,
+        exchange: &Exchange,
+    ) -> Option<Vec<Suspicion>> {
+        let cx = Context {
+            api: self.api(),
+            operation,
+            has_positive_control: control.exchange.is_some(),
+            baseline_fails: control.fails,
+            authenticated: self.session.authenticated,
+            baseline: comparable(control.exchange.as_deref(), &exchange.request),
+        };
+        contain(|| check.applies(&cx, exchange).then(|| check.judge(&cx, exchange))).flatten()
+    }
+
+    /// Fingerprints of what a security check proves when it knows only these operations and this exchange.
+    pub(crate) async fn prove(
+        &self,
+        check: &dyn SecurityCheck,
+        controls: &[(usize, Control)],
+        probe: (Option<usize>, &Exchange),
+    ) -> Vec<String> {
+        let control_of = |index: usize| controls.iter().find(|(known, _)| *known == index);
+        let kept = |control: &Control| control.exchange.as_deref().map(|exchange| copy(exchange, KEPT_BODY));
+        let operations = &self.api().operations;
+        let baselines: Vec<Option<Exchange>> =
+            operations.iter().map(|one| control_of(one.index).and_then(|(_, control)| kept(control))).collect();
+        let mut traffic: Vec<(usize, Exchange)> =
+            controls.iter().filter_map(|(index, control)| Some((*index, kept(control)?))).collect();
+        traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
+        let prober = ScanProber::new(&self.session, self.catch_all.clone());
+        prober.allow(MAX_CHECK_REQUESTS);
+        let cx = SecurityContext {
+            api: self.api(),
+            baselines: &baselines,
+            traffic: &traffic,
+            safe_mode: self.safe_mode,
+            prober: &prober,
+            report: &self.session.report,
+        };
+        check.run(&cx).await.into_iter().map(|finding| finding.id).collect()
+    }
+}

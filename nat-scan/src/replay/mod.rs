@@ -1,0 +1,127 @@
+//! Findings asked again: is the defect still there?
+//!
+//! The steps of a finding are sent through the same policy, budget and identities as a scan's requests; the last answer
+//! goes to the check that made the finding. It is *reproduced* when the check finds the same fingerprint, *fixed* when
+//! the check is content and the answer says something, *changed* when another defect or another answer stands in its
+//! place, and *undecidable* when the question could not be put. Doubt never becomes "fixed".
+
+mod compare;
+mod fill;
+mod judge;
+mod play;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::check::{functional, security};
+use crate::engine::{EnginePorts, Recheck, ScanConfig, ScanFailure, ScanKind};
+use crate::finding::Finding;
+
+/// What became of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Still there.
+    Reproduced,
+    /// Gone.
+    Fixed,
+    /// Something else is there now.
+    Changed,
+    /// Nobody can say.
+    Undecidable,
+}
+
+impl State {
+    /// `reproduced`, `fixed`, `changed`, `undecidable`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reproduced => "reproduced",
+            Self::Fixed => "fixed",
+            Self::Changed => "changed",
+            Self::Undecidable => "undecidable",
+        }
+    }
+}
+
+/// What became of one finding, and why we think so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Fingerprint of the finding.
+    pub id: String,
+    /// What became of it.
+    pub state: State,
+    /// A sentence.
+    pub why: String,
+    /// The status that the probe got now.
+    pub status: Option<u16>,
+}
+
+impl Verdict {
+    fn new(finding: &Finding, state: State, why: impl Into<String>) -> Self {
+        Self { id: finding.id.clone(), state, why: why.into(), status: None }
+    }
+
+    fn answered(self, status: Option<u16>) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// Asks about each finding, one after the other: a verdict for each, in order. `config.target` says where; the paths are
+/// those of the steps. A target that cannot be reached makes every verdict undecidable.
+///
+/// # Errors
+/// Why no question could be put at all: as a scan fails.
+pub async fn verify(
+    findings: &[Finding],
+    config: &ScanConfig,
+    ports: &EnginePorts,
+    cancel: &CancellationToken,
+) -> Result<Vec<Verdict>, ScanFailure> {
+    let is_security = |finding: &Finding| security::all().iter().any(|check| check.info().id == finding.check_id);
+    let mut config = config.clone();
+    if findings.iter().any(is_security) {
+        config.kind = ScanKind::Security;
+    }
+    let recheck = Recheck::open(&config, ports, cancel).await?;
+    let mut verdicts = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let verdict = tokio::select! {
+            biased;
+            () = recheck.halted() => Verdict::new(finding, State::Undecidable, "stopped before it was asked"),
+            verdict = ask(&recheck, finding) => verdict,
+        };
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+async fn ask(recheck: &Recheck, finding: &Finding) -> Verdict {
+    if finding.steps.is_empty() {
+        return about_document(recheck, finding);
+    }
+    let functional = functional::all().iter().find(|check| check.info().id == finding.check_id);
+    let security = security::all().iter().find(|check| check.info().id == finding.check_id);
+    match (functional, security) {
+        (Some(check), _) if finding.origin.is_some() => judge::functional(recheck, finding, *check).await,
+        (_, Some(check)) => judge::security(recheck, finding, *check).await,
+        _ => judge::by_answer(recheck, finding).await,
+    }
+}
+
+/// A finding about the document needs no request.
+fn about_document(recheck: &Recheck, finding: &Finding) -> Verdict {
+    if finding.evidence.first().is_none_or(|evidence| evidence.role != "static") {
+        return Verdict::new(finding, State::Undecidable, "the finding holds no requests to send");
+    }
+    let faults = functional::static_findings(recheck.api(), recheck.report(), finding.first_seen);
+    if faults.iter().any(|fault| fault.id == finding.id) {
+        return Verdict::new(finding, State::Reproduced, "the document still has the fault");
+    }
+    match recheck.api().operations.iter().any(|operation| operation.endpoint() == finding.endpoint) {
+        true => Verdict::new(finding, State::Fixed, "the document has the fault no more"),
+        false => Verdict::new(finding, State::Changed, "the document has the operation no more"),
+    }
+}
