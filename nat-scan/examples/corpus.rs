@@ -27,8 +27,12 @@ fn main() {
             let operations: Vec<String> =
                 api.operations.iter().map(|operation| format!("{} {}", operation.method, operation.path)).collect();
             let untestable = api.operations.iter().filter(|operation| operation.unusable.is_some()).count();
-            let warnings: Vec<String> =
-                api.warnings.iter().take(20).map(|warning| format!("{}: {}", warning.pointer, warning.message)).collect();
+            let warnings: Vec<String> = api
+                .warnings
+                .iter()
+                .take(20)
+                .map(|warning| format!("{}: {}", warning.pointer, warning.message))
+                .collect();
             json!({"seconds": seconds, "operations": operations, "untestable": untestable,
                 "warnings": api.warnings.len(), "first_warnings": warnings})
         }
