@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -173,6 +174,156 @@ async fn hostile_targets_end_in_a_named_error_or_a_finding() {
     }
 }
 
+/// Raw bytes that a target sends for each request, once it has read its head.
+#[derive(Clone, Debug)]
+enum Raw {
+    /// These, and the connection is closed.
+    Close(Vec<u8>),
+    /// These, and the connection stays open without a word.
+    Hold(Vec<u8>),
+    /// The first, then the second without an end.
+    Endless(Vec<u8>, Vec<u8>),
+    /// These in turn, one for each request.
+    Turns(Vec<Vec<u8>>),
+    /// No answer; the writing side is closed, the reading side is not.
+    HalfClosed,
+}
+
+fn raw(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    bytes.as_ref().to_vec()
+}
+
+/// An answer whose length is right.
+fn sized(head: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn json_of(body: impl AsRef<[u8]>) -> Vec<u8> {
+    sized("200 OK\r\nContent-Type: application/json", body.as_ref())
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("into memory")
+}
+
+async fn start_raw(behaviour: Raw) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let turn = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(answer_raw(socket, behaviour.clone(), turn.clone()));
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn answer_raw(mut socket: TcpStream, behaviour: Raw, turn: Arc<AtomicUsize>) -> std::io::Result<()> {
+    let mut head = vec![0; 16 << 10];
+    if socket.read(&mut head).await? == 0 {
+        return Ok(());
+    }
+    match behaviour {
+        Raw::Close(bytes) => socket.write_all(&bytes).await?,
+        Raw::Hold(bytes) => {
+            socket.write_all(&bytes).await?;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        Raw::Endless(first, again) => {
+            socket.write_all(&first).await?;
+            loop {
+                socket.write_all(&again).await?;
+            }
+        }
+        Raw::Turns(answers) => {
+            let turn = turn.fetch_add(1, Ordering::Relaxed) % answers.len();
+            socket.write_all(&answers[turn]).await?;
+        }
+        Raw::HalfClosed => {
+            socket.shutdown().await?;
+            while socket.read(&mut head).await? > 0 {}
+        }
+    }
+    Ok(())
+}
+
+/// Name, behaviour, and the check or failure that names it; empty where nothing is wrong that this document speaks of.
+fn behaviours() -> Vec<(&'static str, Raw, &'static str)> {
+    let ok = json_of(r#"{"id": 1}"#);
+    let zeros = vec![0; 16 << 20];
+    let keys = (0..150_000).map(|n| format!("\"k{n}\":0")).collect::<Vec<_>>().join(",");
+    let chunked = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
+    let cookies: String = (0..200).map(|n| format!("Set-Cookie: c{n}={}\r\n", "v".repeat(100))).collect();
+    let codings = vec!["gzip"; 100].join(", ");
+    vec![
+        ("endless headers", Raw::Endless(raw("HTTP/1.1 200 OK\r\n"), raw("X-Again: y\r\n")), "?"),
+        ("endless header line", Raw::Endless(raw("HTTP/1.1 200 OK\r\nX-Long: "), raw([b'y'; 4096])), "?"),
+        ("endless status line", Raw::Endless(raw("HTTP/1.1 200 "), raw([b'y'; 4096])), "?"),
+        ("interim answers without end", Raw::Endless(Vec::new(), raw("HTTP/1.1 103 Early Hints\r\n\r\n")), "?"),
+        ("endless digits of a chunk's size", Raw::Endless(raw(format!("{chunked}\r\n")), raw([b'0'; 1024])), "?"),
+        ("endless trailers", Raw::Endless(raw(format!("{chunked}\r\n0\r\n")), raw("X-Again: y\r\n")), "?"),
+        ("negative chunk", Raw::Close(raw(format!("{chunked}\r\n-1\r\n{{}}\r\n0\r\n\r\n"))), "?"),
+        ("chunk beyond 64 bits", Raw::Close(raw(format!("{chunked}\r\nFFFFFFFFFFFFFFFFF\r\n{{}}"))), "?"),
+        ("chunk that ends early", Raw::Close(raw(format!("{chunked}\r\n9\r\n{{\"id\""))), "?"),
+        ("length and chunks", Raw::Close(raw(format!("{chunked}Content-Length: 3\r\n\r\n9\r\n{{\"id\": 1}}\r\n0\r\n\r\n"))), "?"),
+        ("two lengths", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{\"id\": 1}")), "?"),
+        ("length too large", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\": 1}")), "?"),
+        ("length beyond 64 bits", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}")), "?"),
+        ("length that lies, held open", Raw::Hold(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}")), "?"),
+        ("NUL in a header", Raw::Close(raw("HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}")), "?"),
+        ("header without a name", Raw::Close(raw("HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\n{}")), "?"),
+        ("unknown version", Raw::Close(raw("HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}")), "?"),
+        ("status 000", Raw::Close(sized("000 Nothing", b"{}")), "?"),
+        ("protocol switched unasked", Raw::Close(raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")), "?"),
+        ("TLS on a plain port", Raw::Close(raw(b"\x15\x03\x01\x00\x02\x02\x46")), "?"),
+        ("half closed", Raw::HalfClosed, "?"),
+        ("silence", Raw::Hold(Vec::new()), "?"),
+        ("gzip in gzip", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip, gzip", &gzip(&gzip(&zeros)))), "?"),
+        ("a hundred codings", Raw::Close(sized(&format!("200 OK\r\nContent-Encoding: {codings}"), &gzip(b"{}"))), "?"),
+        ("gzip that breaks off", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip", &gzip(&ok)[..20])), "?"),
+        ("coding that is not undone", Raw::Close(sized("200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br", b"\x8b\x00")), "?"),
+        ("redirect to itself", Raw::Close(sized("302 Found\r\nLocation: /thing", b"")), "?"),
+        ("location of 60 KB", Raw::Close(sized(&format!("302 Found\r\nLocation: /{}", "x".repeat(60_000)), b"")), "?"),
+        ("200 cookies", Raw::Close(sized(&format!("200 OK\r\n{cookies}Content-Type: application/json"), br#"{"id": 1}"#)), "?"),
+        ("429 for ever", Raw::Close(sized("429 Too Many Requests\r\nRetry-After: 1000000000", b"")), "?"),
+        ("503 until the year 9999", Raw::Close(sized("503 Busy\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT", b"")), "?"),
+        ("JSON of 100,000 brackets", Raw::Close(json_of("[".repeat(100_000))), "?"),
+        ("JSON of 150,000 keys", Raw::Close(json_of(format!("{{\"id\": 1, {keys}}}"))), "?"),
+        ("JSON that is not UTF-8", Raw::Close(json_of(b"{\"id\": \"\xff\xfe\"}")), "?"),
+        ("number of 100,000 digits", Raw::Close(json_of(format!("{{\"id\": {}}}", "9".repeat(100_000)))), "?"),
+        ("keep-alive and closed", Raw::Close([b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n".as_slice(), br#"{"id": 1}"#].concat()), "?"),
+        ("an answer that nobody asked for", Raw::Hold([ok.clone(), sized("500 Later", b"{}")].concat()), "?"),
+        ("status that alternates", Raw::Turns(vec![ok, sized("500 Sometimes", b"{}")]), "?"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_bytes_end_in_a_named_error_or_a_finding() {
+    let places = Arc::new(tokio::sync::Semaphore::new(8));
+    let mut scans = tokio::task::JoinSet::new();
+    for (name, behaviour, expected) in behaviours() {
+        let places = places.clone();
+        scans.spawn(async move {
+            let _place = places.acquire_owned().await.expect("never closed");
+            (name, expected, scan(&start_raw(behaviour).await, bytes(SPEC)).await)
+        });
+    }
+    let mut wrong = Vec::new();
+    while let Some(done) = scans.join_next().await {
+        let (name, expected, outcome) = done.expect("no panic");
+        let seen = verdict(&outcome);
+        let seconds = (outcome.completed_at - outcome.started_at).as_seconds_f64();
+        if seen != expected || seconds > 25.0 || outcome.bytes_received > 256 << 20 {
+            let failure = outcome.failure.as_ref().map(|failure| failure.message.clone());
+            wrong.push(format!("{name}: {seen:?} for {expected:?}, {seconds:.1} s, {} bytes, {} requests, {failure:?}",
+                outcome.bytes_received, outcome.requests));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_documents_end_in_a_named_error_or_a_scan() {
     let target = start(Target::Fine).await;
@@ -188,7 +339,33 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
             "properties": {{"next": {{"$ref": "#/components/schemas/Loop"}}}}}}, "Self": {{"$ref": "#/components/schemas/Self"}}}}}}"##
         ))
     };
+    let schemas = |query: &str, schemas: &str| {
+        paths(&format!(
+            r#""paths": {{"/thing": {{"get": {{"parameters": [{{"name": "q", "in": "query", "schema": {query}}}],
+            "responses": {{"200": {{"description": "ok"}}}}}}}}}}, "components": {{"schemas": {{{schemas}}}}}"#
+        ))
+    };
+    let doubled: Vec<String> = (0..40)
+        .map(|n| {
+            let next = format!(r##"{{"$ref": "#/components/schemas/B{}"}}"##, n + 1);
+            format!(r#""B{n}": {{"allOf": [{next}, {next}], "properties": {{"a": {next}, "b": {next}}}}}"#)
+        })
+        .collect();
+    let doubled = doubled.join(", ") + r#", "B40": {"type": "string"}"#;
+    let chain: Vec<String> =
+        (0..5000).map(|n| format!(r##""C{n}": {{"$ref": "#/components/schemas/C{}"}}"##, n + 1)).collect();
+    let wide: Vec<String> = (0..20_000).map(|n| format!(r#""p{n}": {{"type": "integer"}}"#)).collect();
+    let wide = format!(r#"{{"type": "object", "required": ["p0", "p19999"], "properties": {{{}}}}}"#, wide.join(", "));
+    let deep = format!("{}{{}}{}", r#"{"items": "#.repeat(5000), "}".repeat(5000));
     for (name, document, expected) in [
+        ("$ref bomb", schemas(r##"{"$ref": "#/components/schemas/B0"}"##, &doubled), ""),
+        ("$ref chain", schemas(r##"{"$ref": "#/components/schemas/C0"}"##, &chain.join(", ")), ""),
+        ("20,000 properties", schemas(&wide, ""), ""),
+        ("nested 5,000 times", schemas(&deep, ""), "SPEC_INVALID"),
+        ("pattern that backtracks", schemas(r#"{"type": "string", "pattern": "^(a+)+$|(x*)*y"}"#, ""), ""),
+        ("pattern that is large", schemas(r#"{"type": "string", "pattern": "((a{1000}){1000}){1000}"}"#, ""), ""),
+        ("lengths without measure", schemas(r#"{"type": "string", "minLength": 4000000000}"#, ""), ""),
+        ("items without measure", schemas(r#"{"type": "array", "minItems": 4000000000, "items": {"type": "string"}}"#, ""), ""),
         ("20 MB", "x".repeat(20 << 20), "SPEC_INVALID"),
         ("billion laughs", laughs, "SPEC_INVALID"),
         ("not YAML", "{openapi: [".to_owned(), "SPEC_INVALID"),
@@ -223,6 +400,20 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
         if expected.is_empty() {
             assert!(outcome.operations[0].requests > 0, "{name}: {outcome:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_do_not_come_end_in_a_named_error() {
+    for target in
+        [Target::OneByteASecond, Target::EndlessBody, Target::HundredMegabytes, Target::GzipBomb, Target::RedirectToMetadata]
+    {
+        let address = start(target).await;
+        let outcome = scan(&address, SpecSource::Url(format!("{address}/openapi.json").parse().expect("a URL"))).await;
+        let code = outcome.failure.as_ref().map_or("", |failure| failure.code.as_str());
+        assert!(matches!(code, "SPEC_INVALID" | "TARGET_UNREACHABLE"), "{target:?}: {:?}", outcome.failure);
+        assert!(outcome.bytes_received < 64 << 20, "{target:?}: {} bytes", outcome.bytes_received);
+        assert!(outcome.completed_at - outcome.started_at < chrono::TimeDelta::seconds(20), "{target:?} took too long");
     }
 }
 
