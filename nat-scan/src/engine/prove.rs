@@ -96,7 +96,7 @@ impl Attempt<'_> {
     /// The credentials are still accepted elsewhere: they have not run out since.
     async fn witness(&mut self) -> bool {
         let Some(witness) = self.knowledge.witness.clone() else { return false };
-        let Some(again) = self.send(&witness.request, &witness).await else { return false };
+        let Some(again) = self.send(&witness).await else { return false };
         let works = again.status().is_some_and(|status| (200..300).contains(&status));
         self.exchanges.push((Role::Control, again));
         works

@@ -159,7 +159,8 @@ impl Recheck {
             has_positive_control: control.exchange.is_some(),
             baseline_fails: control.fails,
             authenticated: self.session.authenticated,
-            baseline: comparable(control.exchange.as_deref(), &exchange.request),
+            identity_works: control.exchange.is_some(),
+            baseline: comparable(control.exchange.as_deref(), exchange),
         };
         contain(|| check.applies(&cx, exchange).then(|| check.judge(&cx, exchange))).flatten()
     }

@@ -14,7 +14,7 @@ use super::narrate::span;
 use super::probe::ScanProber;
 use crate::check::Exchange;
 use crate::check::stateful::{Raised, Resource, ResourceCheck, Stage, Surroundings, resources};
-use crate::finding::{Finding, Role};
+use crate::finding::{CaptureFrom, Finding, FindingBuilder, Role, Step};
 use crate::generate::{Base, Phase};
 
 /// Requests for one resource.
@@ -117,11 +117,33 @@ async fn on_resource(
         let findings = raised.into_iter().map(|raised| {
             let operation = session.api.operations.get(raised.operation);
             let evidence: Vec<(Role, &Exchange)> = raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
-            session.report.build(check.info(), &raised.suspicion, operation, &evidence)
+            let finding = session.report.build(check.info(), &raised.suspicion, operation, &evidence);
+            finding.with_steps(steps(&session.report, &evidence))
         });
         verdicts.push(Verdict { check: id, findings: findings.collect(), tried: true, broke: false });
     }
     verdicts
+}
+
+/// The evidence as steps that another run can repeat: what an answer names and a later request uses is captured.
+fn steps(report: &FindingBuilder, evidence: &[(Role, &Exchange)]) -> Vec<Step> {
+    let mut sequence = report.sequence();
+    for (at, (_, exchange)) in evidence.iter().enumerate() {
+        sequence = sequence.then(exchange);
+        let later = evidence.get(at + 1..).unwrap_or_default();
+        let used = |text: &str| {
+            later.iter().any(|(_, later)| later.request.target.split(['/', '?', '&', '=']).any(|part| part == text))
+        };
+        for (name, value) in exchange.json().and_then(serde_json::Value::as_object).into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if (value.is_string() || value.is_number()) && used(&text) {
+                let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+                sequence = sequence.capture(&format!("v{at}_{}", crate::chain::key(name)), CaptureFrom::Body(pointer));
+                break;
+            }
+        }
+    }
+    sequence.steps()
 }
 
 /// What two attempts on different objects agree on.

@@ -343,6 +343,7 @@ mod tests {
             method: None,
             arguments: Vec::new(),
             body: None,
+            bindings: Vec::new(),
         });
         let operation = crate::engine::test_operation("/a");
         let suspicion = Suspicion::new(Severity::Low, "", "d", "").api_wide();

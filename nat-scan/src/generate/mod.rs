@@ -109,7 +109,8 @@ pub enum Intent {
         /// Where.
         slot: Slot,
         /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `large`, or the number of bits that a number needs.
-        kind: &'static str,
+        #[serde(deserialize_with = "known_word")]
+        kind: Word,
     },
     /// A body of a media type that nobody knows (F025).
     UnsupportedMediaType,
@@ -119,8 +120,8 @@ pub enum Intent {
     NoCoding,
 }
 
-/// Words of [`Slot::location`] and [`Intent::MalformedBody`].
-const WORDS: [&str; 14] = [
+/// Words of [`Slot::location`], [`Intent::MalformedBody`] and [`Intent::Unusual`].
+const WORDS: [&str; 24] = [
     "path",
     "query",
     "header",
@@ -134,6 +135,16 @@ const WORDS: [&str; 14] = [
     "bom",
     "empty",
     "not-utf8",
+    "astral",
+    "script",
+    "bidi",
+    "zero-width",
+    "nul",
+    "beyond-24-bits",
+    "beyond-31-bits",
+    "beyond-53-bits",
+    "63-bits",
+    LARGE_KIND,
     "other",
 ];
 

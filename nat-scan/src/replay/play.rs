@@ -72,5 +72,6 @@ fn case_of(finding: &Finding, operation: Option<&Operation>) -> Option<Case> {
         method: (*sent != operation.method).then(|| sent.clone()),
         arguments: Vec::new(),
         body: None,
+        bindings: Vec::new(),
     })
 }
