@@ -2,8 +2,8 @@
 //! memory.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,13 +47,20 @@ fn config(target: &str, spec: SpecSource) -> ScanConfig {
 }
 
 async fn scan(target: &str, spec: SpecSource) -> Outcome {
+    run(config(target, spec)).await
+}
+
+async fn run(config: ScanConfig) -> Outcome {
     let ports = nat::server::engine_ports(false, Vec::new(), Arc::new(SystemClock));
-    engine::run(config(target, spec), ports, Arc::new(|_| {}), CancellationToken::new()).await
+    engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await
 }
 
 fn bytes(text: impl Into<Vec<u8>>) -> SpecSource {
     SpecSource::Bytes { bytes: text.into(), base: None }
 }
+
+/// 32 MB of zeros, packed once: doing it for each request takes longer than a scan waits for an answer.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(&vec![0; 32 << 20]));
 
 /// What a target does once it has read the head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +84,7 @@ async fn start(target: Target) -> String {
 async fn start_on(address: &str, target: Target) -> std::net::SocketAddr {
     let listener = TcpListener::bind(address).await.expect("a port");
     let address = listener.local_addr().expect("bound");
+    LazyLock::force(&BOMB);
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             tokio::spawn(answer(socket, target));
@@ -116,14 +124,9 @@ async fn answer(mut socket: TcpStream, target: Target) -> std::io::Result<()> {
             }
         }
         Target::GzipBomb => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-            for _ in 0..512 {
-                encoder.write_all(&[0; 65536])?;
-            }
-            let bomb = encoder.finish()?;
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", BOMB.len());
             socket.write_all(head.as_bytes()).await?;
-            socket.write_all(&bomb).await?;
+            socket.write_all(&BOMB).await?;
         }
         Target::TenThousandHeaders => {
             let headers: String = (0..10_000).map(|n| format!("X-{n}: y\r\n")).collect();
@@ -155,6 +158,7 @@ fn verdict(outcome: &Outcome) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_targets_end_in_a_named_error_or_a_finding() {
+    let mut scans = tokio::task::JoinSet::new();
     for (target, expected) in [
         (Target::OneByteASecond, "TARGET_UNREACHABLE"),
         (Target::EndlessBody, ""),
@@ -166,7 +170,10 @@ async fn hostile_targets_end_in_a_named_error_or_a_finding() {
         (Target::NotHttp, "TARGET_UNREACHABLE"),
         (Target::Nan, "F012"),
     ] {
-        let outcome = scan(&start(target).await, bytes(SPEC)).await;
+        scans.spawn(async move { (target, expected, scan(&start(target).await, bytes(SPEC)).await) });
+    }
+    while let Some(done) = scans.join_next().await {
+        let (target, expected, outcome) = done.expect("no panic");
         let seen = verdict(&outcome);
         assert!(seen.split(' ').any(|word| word == expected) || expected.is_empty(), "{target:?}: {seen}");
         assert!(outcome.completed_at - outcome.started_at < chrono::TimeDelta::seconds(25), "{target:?} took too long");
@@ -249,53 +256,54 @@ async fn answer_raw(mut socket: TcpStream, behaviour: Raw, turn: Arc<AtomicUsize
     Ok(())
 }
 
-/// Name, behaviour, and the check or failure that names it; empty where nothing is wrong that this document speaks of.
+/// Name, behaviour, and the check or failure that names it; empty where the answer is bearable: then it must not count as an
+/// error of the server (what nobody asked for is no answer to the next request).
 fn behaviours() -> Vec<(&'static str, Raw, &'static str)> {
     let ok = json_of(r#"{"id": 1}"#);
     let zeros = vec![0; 16 << 20];
-    let keys = (0..150_000).map(|n| format!("\"k{n}\":0")).collect::<Vec<_>>().join(",");
+    let keys = (0..40_000).map(|n| format!("\"k{n}\":0")).collect::<Vec<_>>().join(",");
     let chunked = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
     let cookies: String = (0..200).map(|n| format!("Set-Cookie: c{n}={}\r\n", "v".repeat(100))).collect();
     let codings = vec!["gzip"; 100].join(", ");
     vec![
-        ("endless headers", Raw::Endless(raw("HTTP/1.1 200 OK\r\n"), raw("X-Again: y\r\n")), "?"),
-        ("endless header line", Raw::Endless(raw("HTTP/1.1 200 OK\r\nX-Long: "), raw([b'y'; 4096])), "?"),
-        ("endless status line", Raw::Endless(raw("HTTP/1.1 200 "), raw([b'y'; 4096])), "?"),
-        ("interim answers without end", Raw::Endless(Vec::new(), raw("HTTP/1.1 103 Early Hints\r\n\r\n")), "?"),
-        ("endless digits of a chunk's size", Raw::Endless(raw(format!("{chunked}\r\n")), raw([b'0'; 1024])), "?"),
-        ("endless trailers", Raw::Endless(raw(format!("{chunked}\r\n0\r\n")), raw("X-Again: y\r\n")), "?"),
-        ("negative chunk", Raw::Close(raw(format!("{chunked}\r\n-1\r\n{{}}\r\n0\r\n\r\n"))), "?"),
-        ("chunk beyond 64 bits", Raw::Close(raw(format!("{chunked}\r\nFFFFFFFFFFFFFFFFF\r\n{{}}"))), "?"),
-        ("chunk that ends early", Raw::Close(raw(format!("{chunked}\r\n9\r\n{{\"id\""))), "?"),
-        ("length and chunks", Raw::Close(raw(format!("{chunked}Content-Length: 3\r\n\r\n9\r\n{{\"id\": 1}}\r\n0\r\n\r\n"))), "?"),
-        ("two lengths", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{\"id\": 1}")), "?"),
-        ("length too large", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\": 1}")), "?"),
-        ("length beyond 64 bits", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}")), "?"),
-        ("length that lies, held open", Raw::Hold(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}")), "?"),
-        ("NUL in a header", Raw::Close(raw("HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}")), "?"),
-        ("header without a name", Raw::Close(raw("HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\n{}")), "?"),
-        ("unknown version", Raw::Close(raw("HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}")), "?"),
-        ("status 000", Raw::Close(sized("000 Nothing", b"{}")), "?"),
-        ("protocol switched unasked", Raw::Close(raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")), "?"),
-        ("TLS on a plain port", Raw::Close(raw(b"\x15\x03\x01\x00\x02\x02\x46")), "?"),
-        ("half closed", Raw::HalfClosed, "?"),
-        ("silence", Raw::Hold(Vec::new()), "?"),
-        ("gzip in gzip", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip, gzip", &gzip(&gzip(&zeros)))), "?"),
-        ("a hundred codings", Raw::Close(sized(&format!("200 OK\r\nContent-Encoding: {codings}"), &gzip(b"{}"))), "?"),
-        ("gzip that breaks off", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip", &gzip(&ok)[..20])), "?"),
-        ("coding that is not undone", Raw::Close(sized("200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br", b"\x8b\x00")), "?"),
-        ("redirect to itself", Raw::Close(sized("302 Found\r\nLocation: /thing", b"")), "?"),
-        ("location of 60 KB", Raw::Close(sized(&format!("302 Found\r\nLocation: /{}", "x".repeat(60_000)), b"")), "?"),
-        ("200 cookies", Raw::Close(sized(&format!("200 OK\r\n{cookies}Content-Type: application/json"), br#"{"id": 1}"#)), "?"),
-        ("429 for ever", Raw::Close(sized("429 Too Many Requests\r\nRetry-After: 1000000000", b"")), "?"),
-        ("503 until the year 9999", Raw::Close(sized("503 Busy\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT", b"")), "?"),
-        ("JSON of 100,000 brackets", Raw::Close(json_of("[".repeat(100_000))), "?"),
-        ("JSON of 150,000 keys", Raw::Close(json_of(format!("{{\"id\": 1, {keys}}}"))), "?"),
-        ("JSON that is not UTF-8", Raw::Close(json_of(b"{\"id\": \"\xff\xfe\"}")), "?"),
-        ("number of 100,000 digits", Raw::Close(json_of(format!("{{\"id\": {}}}", "9".repeat(100_000)))), "?"),
-        ("keep-alive and closed", Raw::Close([b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n".as_slice(), br#"{"id": 1}"#].concat()), "?"),
-        ("an answer that nobody asked for", Raw::Hold([ok.clone(), sized("500 Later", b"{}")].concat()), "?"),
-        ("status that alternates", Raw::Turns(vec![ok, sized("500 Sometimes", b"{}")]), "?"),
+        ("endless headers", Raw::Endless(raw("HTTP/1.1 200 OK\r\n"), raw("X-Again: y\r\n")), "F002"),
+        ("endless header line", Raw::Endless(raw("HTTP/1.1 200 OK\r\nX-Long: "), raw([b'y'; 4096])), "F002"),
+        ("endless status line", Raw::Endless(raw("HTTP/1.1 200 "), raw([b'y'; 4096])), "F002"),
+        ("interim answers without end", Raw::Endless(Vec::new(), raw("HTTP/1.1 103 Early Hints\r\n\r\n")), "TARGET_UNREACHABLE"),
+        ("endless digits of a chunk's size", Raw::Endless(raw(format!("{chunked}\r\n")), raw([b'0'; 1024])), "TARGET_UNREACHABLE"),
+        ("endless trailers", Raw::Endless(raw(format!("{chunked}\r\n0\r\n")), raw("X-Again: y\r\n")), "TARGET_UNREACHABLE"),
+        ("negative chunk", Raw::Close(raw(format!("{chunked}\r\n-1\r\n{{}}\r\n0\r\n\r\n"))), "TARGET_UNREACHABLE"),
+        ("chunk beyond 64 bits", Raw::Close(raw(format!("{chunked}\r\nFFFFFFFFFFFFFFFFF\r\n{{}}"))), "TARGET_UNREACHABLE"),
+        ("chunk that ends early", Raw::Close(raw(format!("{chunked}\r\n9\r\n{{\"id\""))), "F002"),
+        ("length and chunks", Raw::Close(raw(format!("{chunked}Content-Length: 3\r\n\r\n9\r\n{{\"id\": 1}}\r\n0\r\n\r\n"))), ""),
+        ("two lengths", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{\"id\": 1}")), "TARGET_UNREACHABLE"),
+        ("length too large", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\": 1}")), "F002"),
+        ("length beyond 64 bits", Raw::Close(raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}")), "TARGET_UNREACHABLE"),
+        ("length that lies, held open", Raw::Hold(raw("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}")), "TARGET_UNREACHABLE"),
+        ("NUL in a header", Raw::Close(raw("HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}")), "TARGET_UNREACHABLE"),
+        ("header without a name", Raw::Close(raw("HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\n{}")), "TARGET_UNREACHABLE"),
+        ("unknown version", Raw::Close(raw("HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}")), "TARGET_UNREACHABLE"),
+        ("status 000", Raw::Close(sized("000 Nothing", b"{}")), "TARGET_UNREACHABLE"),
+        ("protocol switched unasked", Raw::Close(raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")), "F010"),
+        ("TLS on a plain port", Raw::Close(raw(b"\x15\x03\x01\x00\x02\x02\x46")), "TARGET_UNREACHABLE"),
+        ("half closed", Raw::HalfClosed, "TARGET_UNREACHABLE"),
+        ("silence", Raw::Hold(Vec::new()), "TARGET_UNREACHABLE"),
+        ("gzip in gzip", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip, gzip", &gzip(&gzip(&zeros)))), "F002"),
+        ("a hundred codings", Raw::Close(sized(&format!("200 OK\r\nContent-Encoding: {codings}"), &gzip(b"{}"))), "TARGET_UNREACHABLE"),
+        ("gzip that breaks off", Raw::Close(sized("200 OK\r\nContent-Encoding: gzip", &gzip(&ok)[..20])), "TARGET_UNREACHABLE"),
+        ("coding that is not undone", Raw::Close(sized("200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br", b"\x8b\x00")), ""),
+        ("redirect to itself", Raw::Close(sized("302 Found\r\nLocation: /thing", b"")), "F010"),
+        ("location of 60 KB", Raw::Close(sized(&format!("302 Found\r\nLocation: /{}", "x".repeat(60_000)), b"")), "F010"),
+        ("200 cookies", Raw::Close(sized(&format!("200 OK\r\n{cookies}Content-Type: application/json"), br#"{"id": 1}"#)), ""),
+        ("429 for ever", Raw::Close(sized("429 Too Many Requests\r\nRetry-After: 1000000000", b"")), ""),
+        ("503 until the year 9999", Raw::Close(sized("503 Busy\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT", b"")), ""),
+        ("JSON of 100,000 brackets", Raw::Close(json_of("[".repeat(100_000))), ""),
+        ("JSON of 40,000 keys", Raw::Close(json_of(format!("{{\"id\": 1, {keys}}}"))), ""),
+        ("JSON that is not UTF-8", Raw::Close(json_of(b"{\"id\": \"\xff\xfe\"}")), "F012"),
+        ("number of 100,000 digits", Raw::Close(json_of(format!("{{\"id\": {}}}", "9".repeat(100_000)))), ""),
+        ("keep-alive and closed", Raw::Close([b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n".as_slice(), br#"{"id": 1}"#].concat()), ""),
+        ("an answer that nobody asked for", Raw::Hold([ok.clone(), sized("500 Later", b"{}")].concat()), ""),
+        ("status that alternates", Raw::Turns(vec![ok, sized("500 Sometimes", b"{}")]), "F001"),
     ]
 }
 
@@ -307,7 +315,12 @@ async fn hostile_bytes_end_in_a_named_error_or_a_finding() {
         let places = places.clone();
         scans.spawn(async move {
             let _place = places.acquire_owned().await.expect("never closed");
-            (name, expected, scan(&start_raw(behaviour).await, bytes(SPEC)).await)
+            // Answers that ask for patience would use up all the time that there is.
+            let config = ScanConfig {
+                max_duration: Duration::from_secs(12),
+                ..config(&start_raw(behaviour).await, bytes(SPEC))
+            };
+            (name, expected, run(config).await)
         });
     }
     let mut wrong = Vec::new();
@@ -315,10 +328,13 @@ async fn hostile_bytes_end_in_a_named_error_or_a_finding() {
         let (name, expected, outcome) = done.expect("no panic");
         let seen = verdict(&outcome);
         let seconds = (outcome.completed_at - outcome.started_at).as_seconds_f64();
-        if seen != expected || seconds > 25.0 || outcome.bytes_received > 256 << 20 {
+        let named = expected.is_empty() && !seen.contains("F001") || seen.split(' ').any(|word| word == expected);
+        if !named || seconds > 25.0 || outcome.bytes_received > 64 << 20 {
             let failure = outcome.failure.as_ref().map(|failure| failure.message.clone());
-            wrong.push(format!("{name}: {seen:?} for {expected:?}, {seconds:.1} s, {} bytes, {} requests, {failure:?}",
-                outcome.bytes_received, outcome.requests));
+            wrong.push(format!(
+                "{name}: {seen:?} for {expected:?}, {seconds:.1} s, {} bytes, {} requests, {failure:?}",
+                outcome.bytes_received, outcome.requests
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -365,7 +381,11 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
         ("pattern that backtracks", schemas(r#"{"type": "string", "pattern": "^(a+)+$|(x*)*y"}"#, ""), ""),
         ("pattern that is large", schemas(r#"{"type": "string", "pattern": "((a{1000}){1000}){1000}"}"#, ""), ""),
         ("lengths without measure", schemas(r#"{"type": "string", "minLength": 4000000000}"#, ""), ""),
-        ("items without measure", schemas(r#"{"type": "array", "minItems": 4000000000, "items": {"type": "string"}}"#, ""), ""),
+        (
+            "items without measure",
+            schemas(r#"{"type": "array", "minItems": 4000000000, "items": {"type": "string"}}"#, ""),
+            "",
+        ),
         ("20 MB", "x".repeat(20 << 20), "SPEC_INVALID"),
         ("billion laughs", laughs, "SPEC_INVALID"),
         ("not YAML", "{openapi: [".to_owned(), "SPEC_INVALID"),
@@ -405,11 +425,22 @@ async fn bad_documents_end_in_a_named_error_or_a_scan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_do_not_come_end_in_a_named_error() {
-    for target in
-        [Target::OneByteASecond, Target::EndlessBody, Target::HundredMegabytes, Target::GzipBomb, Target::RedirectToMetadata]
-    {
-        let address = start(target).await;
-        let outcome = scan(&address, SpecSource::Url(format!("{address}/openapi.json").parse().expect("a URL"))).await;
+    let mut scans = tokio::task::JoinSet::new();
+    for target in [
+        Target::OneByteASecond,
+        Target::EndlessBody,
+        Target::HundredMegabytes,
+        Target::GzipBomb,
+        Target::RedirectToMetadata,
+    ] {
+        scans.spawn(async move {
+            let address = start(target).await;
+            let document = format!("{address}/openapi.json").parse().expect("a URL");
+            (target, scan(&address, SpecSource::Url(document)).await)
+        });
+    }
+    while let Some(done) = scans.join_next().await {
+        let (target, outcome) = done.expect("no panic");
         let code = outcome.failure.as_ref().map_or("", |failure| failure.code.as_str());
         assert!(matches!(code, "SPEC_INVALID" | "TARGET_UNREACHABLE"), "{target:?}: {:?}", outcome.failure);
         assert!(outcome.bytes_received < 64 << 20, "{target:?}: {} bytes", outcome.bytes_received);
