@@ -41,6 +41,7 @@ pub const FUNCTIONAL: &[Planted] = &[
     planted("F020", "POST /feedback", "anything is taken for feedback"),
     planted("F022", "POST /orders", "an order without e-mail address is taken"),
     planted("F022", "POST /feedback", "no body at all is taken, too"),
+    planted("F025", "POST /feedback", "every Content-Type is taken"),
     planted("F026", "POST /feedback", "a body that is no JSON is taken"),
     planted("F062", "GET /books/{id}/stock", "HEAD answers 404"),
     planted("F010", "GET /publishers/{id}", "203 is not documented"),

@@ -169,7 +169,7 @@ fn variants() -> Vec<Op> {
     let by_id = |path: &str| Op::get(path).id("id", any_id());
     let coded = object(&["id"], json!({"id": text(), "code": text()}));
     let ticket = |path: &str, code: &str| {
-        let get = format!("{}/{{code}}", path);
+        let get = format!("{path}/{{code}}");
         let links = json!({"ticket": {"operationRef": format!("#/paths/{}/get", get.replace('/', "~1")),
             "parameters": {"code": "$response.body#/code"}}});
         let created = json!({"description": "Created.", "links": links,

@@ -65,7 +65,12 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The answer is what is wrong with the request.
-    pub(super) fn read(farm: &'a Farm, op: &Op, raw: &'a Raw, path: Vec<(String, String)>) -> Result<Self, Response> {
+    pub(super) fn read(
+        farm: &'a Farm,
+        op: &Op,
+        raw: &'a Raw,
+        path: Vec<(String, String)>,
+    ) -> Result<Self, Box<Response>> {
         let mut wrong = Vec::new();
         let mut query = Map::new();
         for parameter in &op.parameters {
@@ -99,10 +104,10 @@ impl<'a> Call<'a> {
         wrong.retain(|fault| !forgiven(fault));
         match wrong.first() {
             None => Ok(Self { farm, raw, path, query, body }),
-            Some(Fault { keyword: "media-type", .. }) => Err(error(415, "the media type is not supported")),
-            Some(Fault { keyword: "syntax", .. }) => Err(error(400, "the body cannot be parsed")),
-            Some(fault) if fault.slot.starts_with("path ") => Err(error(404, "no such thing")),
-            Some(fault) => Err(error(422, &format!("{} breaks {}", fault.slot, fault.keyword))),
+            Some(Fault { keyword: "media-type", .. }) => Err(Box::new(error(415, "the media type is not supported"))),
+            Some(Fault { keyword: "syntax", .. }) => Err(Box::new(error(400, "the body cannot be parsed"))),
+            Some(fault) if fault.slot.starts_with("path ") => Err(Box::new(error(404, "no such thing"))),
+            Some(fault) => Err(Box::new(error(422, &format!("{} breaks {}", fault.slot, fault.keyword)))),
         }
     }
 

@@ -119,13 +119,13 @@ pub(super) fn create(resource: Resource, call: &Call<'_>) -> Response {
 }
 
 /// The thing that the path names, if it is there for everybody to see.
-fn found<'s>(resource: Resource, call: &Call<'_>, state: &'s mut State) -> Result<&'s mut Thing, Response> {
-    let parent = parent(resource, call, state).ok_or_else(missing)?;
+fn found<'s>(resource: Resource, call: &Call<'_>, state: &'s mut State) -> Result<&'s mut Thing, Box<Response>> {
+    let parent = parent(resource, call, state).ok_or_else(|| Box::new(missing()))?;
     let shelf = state.shelves.entry(resource.path).or_default();
-    let thing = shelf.things.get_mut(call.path(resource.id)).ok_or_else(missing)?;
+    let thing = shelf.things.get_mut(call.path(resource.id)).ok_or_else(|| Box::new(missing()))?;
     let strays = thing.parent != parent && !resource.has(call, "wrong-parent");
     let lags = resource.quirk == Quirk::Lags && thing.made.elapsed() < LAG;
-    if strays || lags { Err(missing()) } else { Ok(thing) }
+    if strays || lags { Err(Box::new(missing())) } else { Ok(thing) }
 }
 
 pub(super) fn read(resource: Resource, call: &Call<'_>) -> Response {
@@ -133,7 +133,7 @@ pub(super) fn read(resource: Resource, call: &Call<'_>) -> Response {
     let ticks = state.tick();
     let thing = match found(resource, call, &mut state) {
         Ok(thing) => thing,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let lives_on = resource.has(call, "use-after-delete") || resource.has(call, "name-after-delete");
     match resource.quirk {
@@ -162,7 +162,7 @@ pub(super) fn preview(resource: Resource, call: &Call<'_>) -> Response {
             }
             shown(resource, thing, ticks)
         }
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn update(resource: Resource, call: &Call<'_>) -> Response {
     let id = call.path(resource.id).to_owned();
     let thing = match found(resource, call, &mut state) {
         Ok(thing) if !(creates && thing.deleted) => thing,
-        Err(response) if !creates => return response,
+        Err(response) if !creates => return *response,
         _ => {
             let value = stored(resource, call, &json!(id));
             let thing = Thing {
@@ -216,7 +216,7 @@ pub(super) fn patch(resource: Resource, call: &Call<'_>) -> Response {
     let ticks = state.tick();
     let thing = match found(resource, call, &mut state) {
         Ok(thing) => thing,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let known = fields();
     let changes: Map<String, Value> = call
@@ -248,7 +248,7 @@ pub(super) fn delete(resource: Resource, call: &Call<'_>) -> Response {
             thing.deleted = true;
             empty(204)
         }
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 

@@ -103,7 +103,8 @@ impl App {
         let here: Vec<&Op> = self.ops.iter().filter(|op| op.path == nearest.path).collect();
         let wanted = if raw.method == "HEAD" { "GET" } else { &raw.method };
         if let Some(op) = here.iter().find(|op| op.method == wanted) {
-            return Call::read(&self.farm, op, raw, captured).map_or_else(|refusal| refusal, |call| (op.answer)(&call));
+            return Call::read(&self.farm, op, raw, captured)
+                .map_or_else(|refusal| *refusal, |call| (op.answer)(&call));
         }
         if let Some(response) = here.iter().find_map(|op| op.stray?(&self.farm, &raw.method)) {
             return response;
