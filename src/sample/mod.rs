@@ -46,6 +46,7 @@ pub const FUNCTIONAL: &[Planted] = &[
     planted("F062", "GET /books/{id}/stock", "HEAD answers 404"),
     planted("F010", "GET /publishers/{id}", "203 is not documented"),
     planted("F014", "GET /books", "X-Total-Count is missing when a genre is asked for"),
+    planted("F080", "GET /invoices", "credentials are not checked"),
 ];
 
 /// Every planted defect that a security scan finds.

@@ -16,10 +16,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// Checks that are not written yet: their mutants may be missed until then.
-const AWAITED: &[&str] = &[
-    "F016", "F040", "F041", "F042", "F043", "F044", "F045", "F046", "F047", "F048", "F049", "F050", "F051", "F060",
-    "F061", "F080",
+/// What a mutant shows besides the finding that it was planted for.
+const SYMPTOMS: &[(&str, &str)] = &[
+    // The plan sends more than one DELETE to the same thing.
+    ("F001", "DELETE /stamps/{stamp_id}"),
 ];
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
 
@@ -92,6 +92,11 @@ fn is_of(finding: &Finding, mutant: &Mutant) -> bool {
     finding.check_id == mutant.check && finding.endpoint == mutant.endpoint && finding.location.starts_with(mutant.at)
 }
 
+fn is_planted(finding: &Finding, planted: &[Mutant]) -> bool {
+    let symptom = SYMPTOMS.contains(&(finding.check_id.as_str(), finding.endpoint.as_str()));
+    planted.iter().any(|mutant| is_of(finding, mutant)) || (symptom && !planted.is_empty())
+}
+
 fn line(finding: &Finding) -> String {
     format!(
         "{} {} at '{}': {}\n    {}",
@@ -103,7 +108,7 @@ fn line(finding: &Finding) -> String {
 fn strangers(outcomes: &[(u64, Outcome)], planted: &[Mutant]) -> BTreeMap<String, Vec<u64>> {
     let mut strangers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (seed, outcome) in outcomes {
-        for finding in outcome.findings.iter().filter(|finding| !planted.iter().any(|mutant| is_of(finding, mutant))) {
+        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted)) {
             strangers
                 .entry(format!("{} {} at '{}'", finding.check_id, finding.endpoint, finding.location))
                 .or_default()
@@ -118,17 +123,13 @@ fn details(outcomes: &[(u64, Outcome)], planted: &[Mutant]) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
     for (seed, outcome) in outcomes {
-        for finding in outcome.findings.iter().filter(|finding| !planted.iter().any(|mutant| is_of(finding, mutant))) {
+        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted)) {
             if seen.insert((finding.check_id.clone(), finding.endpoint.clone(), finding.location.clone())) {
                 let _ = writeln!(text, "seed {seed}: {}", line(finding));
             }
         }
     }
     text
-}
-
-fn is_awaited(mutant: &Mutant) -> bool {
-    AWAITED.contains(&mutant.check)
 }
 
 async fn scans(on: Switches) -> Vec<(u64, Outcome)> {
@@ -151,10 +152,9 @@ async fn farm_with_every_mutant_shows_them_and_nothing_else() {
         let found = count(&|finding| is_of(finding, mutant));
         let twin = count(&|finding| finding.check_id == mutant.check && finding.endpoint == mutant.twin);
         let all = outcomes.len();
-        let (found_text, awaited) = (format!("{found}/{all}"), is_awaited(mutant));
-        let found_text = if awaited { "awaited".to_owned() } else { found_text };
-        let _ = writeln!(table, "{} | {} | {} | {found_text} | {twin}/{all}", mutant.id, mutant.check, mutant.endpoint);
-        if found < all && !awaited {
+        let _ =
+            writeln!(table, "{} | {} | {} | {found}/{all} | {twin}/{all}", mutant.id, mutant.check, mutant.endpoint);
+        if found < all {
             missed.push(format!("{} {} in {found}/{all}", mutant.check, mutant.id));
         }
     }

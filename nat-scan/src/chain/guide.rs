@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use super::bind::FRESH;
 use super::hint::{Hint, Remedy};
 use super::name::{key, nouns_of_path, tokens};
 use super::pool::{Pool, Want};
-use super::bind::FRESH;
 use super::{Binding, Spot};
 use crate::generate::plan::FULL;
 use crate::generate::{Argument, BodyValue, Case, pattern, text};
@@ -155,7 +155,8 @@ fn context(path: &str, at: usize) -> Option<String> {
 /// A name that refers to another thing: `flow_id`, `flowId`, `userName`, `owner_ids`.
 fn refers(name: &str) -> bool {
     let words = tokens(name);
-    words.len() > 1 && words.last().is_some_and(|last| matches!(last.as_str(), "id" | "uuid" | "guid" | "key" | "name" | "slug"))
+    words.len() > 1
+        && words.last().is_some_and(|last| matches!(last.as_str(), "id" | "uuid" | "guid" | "key" | "name" | "slug"))
 }
 
 fn reference(
@@ -252,8 +253,9 @@ pub(crate) fn freshen(operation: &Operation, case: &mut Case) {
 fn must_be_unique(name: &str, text: &str) -> bool {
     let words = tokens(name);
     let last = words.last().map_or("", String::as_str);
-    let unique = matches!(last, "name" | "username" | "login" | "email" | "mail" | "title" | "slug" | "key" | "handle" | "code")
-        || key(name) == "user";
+    let unique =
+        matches!(last, "name" | "username" | "login" | "email" | "mail" | "title" | "slug" | "key" | "handle" | "code")
+            || key(name) == "user";
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_ .@".contains(&byte);
     unique && text.len() <= 60 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(plain)
 }
@@ -372,7 +374,9 @@ fn better(now: &Value, hint: &Hint, rng: &mut ChaCha8Rng) -> Option<Value> {
                 }
                 Some(Value::from(text.chars().take(most.unwrap_or(usize::MAX)).collect::<String>()))
             }
-            Value::Array(items) => Some(Value::from(items.iter().take(most.unwrap_or(usize::MAX)).cloned().collect::<Vec<_>>())),
+            Value::Array(items) => {
+                Some(Value::from(items.iter().take(most.unwrap_or(usize::MAX)).cloned().collect::<Vec<_>>()))
+            }
             _ => None,
         },
         Remedy::Pattern(expression) => pattern::member(expression, 0, None, rng).map(Value::from),

@@ -85,7 +85,9 @@ fn walk(value: &Value, depth: usize, hints: &mut Vec<Hint>) {
 
 /// The part that an entry names.
 fn named_part(members: &serde_json::Map<String, Value>) -> Option<Vec<String>> {
-    for name in ["loc", "path", "field", "property", "param", "parameter", "pointer", "instancePath", "propertyPath", "key"] {
+    for name in
+        ["loc", "path", "field", "property", "param", "parameter", "pointer", "instancePath", "propertyPath", "key"]
+    {
         let path = match members.get(name) {
             Some(Value::Array(items)) if !items.is_empty() => items
                 .iter()
@@ -169,16 +171,42 @@ fn quoted_part(message: &str) -> Option<Hint> {
 fn remedy(message: &str) -> Remedy {
     let lower = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["extra_forbidden", "extra inputs", "extra fields", "not permitted", "should not exist", "unknown field", "unexpected field", "unrecognized", "additional propert", "is not allowed"]) {
+    if has(&[
+        "extra_forbidden",
+        "extra inputs",
+        "extra fields",
+        "not permitted",
+        "should not exist",
+        "unknown field",
+        "unexpected field",
+        "unrecognized",
+        "additional propert",
+        "is not allowed",
+    ]) {
         return Remedy::Remove;
     }
-    if has(&["field required", "is required", "missing", "may not be blank", "must not be null", "can't be blank", "required property"])
-        && !has(&["timezone", "time zone"])
+    if has(&[
+        "field required",
+        "is required",
+        "missing",
+        "may not be blank",
+        "must not be null",
+        "can't be blank",
+        "required property",
+    ]) && !has(&["timezone", "time zone"])
     {
         return Remedy::Add;
     }
-    if has(&["one of", "should be '", "literal_error", "enum", "permitted:", "allowed values", "valid choices", "must be either"])
-        && let Some(values) = quoted_values(message)
+    if has(&[
+        "one of",
+        "should be '",
+        "literal_error",
+        "enum",
+        "permitted:",
+        "allowed values",
+        "valid choices",
+        "must be either",
+    ]) && let Some(values) = quoted_values(message)
     {
         return Remedy::OneOf(values);
     }
@@ -225,11 +253,11 @@ fn quoted_values(message: &str) -> Option<Vec<Value>> {
     static QUOTED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r#"'([^']{1,60})'|"([^"]{1,60})"|`([^`]{1,60})`"#).expect("a constant pattern"));
     static LISTED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)(?:one of|permitted|allowed values|valid choices)[^:\[(]*[:\[(]\s*([\w .,|\-]+)").expect("a constant pattern")
+        Regex::new(r"(?i)(?:one of|permitted|allowed values|valid choices)[^:\[(]*[:\[(]\s*([\w .,|\-]+)")
+            .expect("a constant pattern")
     });
-    let group = |found: &regex::Captures<'_>| {
-        found.iter().skip(1).flatten().next().map(|part| Value::from(part.as_str()))
-    };
+    let group =
+        |found: &regex::Captures<'_>| found.iter().skip(1).flatten().next().map(|part| Value::from(part.as_str()));
     let quoted: Vec<Value> = QUOTED.captures_iter(message).filter_map(|found| group(&found)).collect();
     if !quoted.is_empty() {
         return Some(quoted);
@@ -242,7 +270,8 @@ fn quoted_values(message: &str) -> Option<Vec<Value>> {
 
 fn pattern(message: &str) -> Option<String> {
     static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)(?:pattern|regex|regular expression|match)[^'"`/^]{0,24}['"`/]?(\^[^'"`]{1,200}?\$)"#).expect("a constant pattern")
+        Regex::new(r#"(?i)(?:pattern|regex|regular expression|match)[^'"`/^]{0,24}['"`/]?(\^[^'"`]{1,200}?\$)"#)
+            .expect("a constant pattern")
     });
     PATTERN.captures(message).and_then(|found| found.get(1)).map(|found| found.as_str().to_owned())
 }

@@ -2,8 +2,8 @@
 
 /// Segments that say what is done, not to what.
 const VERBS: [&str; 22] = [
-    "filter", "search", "list", "count", "query", "find", "all", "paginate", "page", "history", "bulk", "batch", "create",
-    "register", "add", "new", "me", "current", "api", "latest", "next", "public",
+    "filter", "search", "list", "count", "query", "find", "all", "paginate", "page", "history", "bulk", "batch",
+    "create", "register", "add", "new", "me", "current", "api", "latest", "next", "public",
 ];
 
 /// Lower-case words, each in the singular: `flowRuns_ID` is `flow`, `run`, `id`.
@@ -35,7 +35,12 @@ pub(crate) fn key(name: &str) -> String {
 fn singular(word: &str) -> String {
     let stem = |cut: usize, add: &str| format!("{}{add}", &word[..word.len() - cut]);
     match word {
-        _ if word.len() < 4 || !word.is_ascii() || word.ends_with("ss") || word.ends_with("us") || word.ends_with("is") => {
+        _ if word.len() < 4
+            || !word.is_ascii()
+            || word.ends_with("ss")
+            || word.ends_with("us")
+            || word.ends_with("is") =>
+        {
             word.to_owned()
         }
         _ if word.ends_with("ies") => stem(3, "y"),

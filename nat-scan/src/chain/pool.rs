@@ -84,7 +84,13 @@ pub(crate) struct Choice {
 
 impl Pool {
     /// Takes what an answer shows; `sent` are the members of the accepted request.
-    pub(crate) fn harvest(&mut self, origin: &Origin<'_>, answer: Option<&Value>, sent: Option<&Value>, location: &[(String, Value)]) {
+    pub(crate) fn harvest(
+        &mut self,
+        origin: &Origin<'_>,
+        answer: Option<&Value>,
+        sent: Option<&Value>,
+        location: &[(String, Value)],
+    ) {
         let nouns = nouns_of_path(origin.path);
         let before = self.objects.len();
         if let Some(answer) = answer {

@@ -6,8 +6,8 @@
 
 pub mod functional;
 pub mod security;
-pub(crate) mod stateful;
 pub(crate) mod shape;
+pub(crate) mod stateful;
 pub(crate) mod trace;
 
 use std::sync::OnceLock;
@@ -134,6 +134,8 @@ pub enum Proof {
     Direct,
     /// The same request on another connection must raise the same suspicion (guard G1).
     Repeat,
+    /// As `Repeat`, twice and seconds apart: what an overload causes goes away.
+    RepeatLater,
     /// As `Repeat`, and a valid request in between must still succeed (guards G1 and G3).
     RepeatWithControl,
     /// As `RepeatWithControl`, and the valid request in between must get as long an answer as before: an API whose

@@ -3,9 +3,9 @@
 //! Answers are learned from in plan order at the end of a wave, so that what is learned does not depend on which answer
 //! came first.
 
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use serde_json::Value;
 
 use super::contain::contain;
 use super::tally::is_valid;
@@ -80,7 +80,9 @@ impl Lessons {
     }
 
     fn study(&mut self, api: &Api, base_path: &str, lesson: &Lesson) {
-        let (Some(operation), Some(case)) = (api.operations.get(lesson.operation), &lesson.exchange.case) else { return };
+        let (Some(operation), Some(case)) = (api.operations.get(lesson.operation), &lesson.exchange.case) else {
+            return;
+        };
         let Some(known) = self.known.get_mut(lesson.operation) else { return };
         match lesson.exchange.status() {
             Some(200..300) => {
@@ -145,7 +147,8 @@ impl Lessons {
         let Some(known) = self.known.get_mut(operation.index) else { return Vec::new() };
         let works = known.accepted.is_some();
         let works_fully = known.accepted.as_ref().is_some_and(|base| base.most.is_some());
-        let hopeless = !known.refused.is_empty() && known.refused.iter().all(|status| matches!(status, 401 | 403 | 405));
+        let hopeless =
+            !known.refused.is_empty() && known.refused.iter().all(|status| matches!(status, 401 | 403 | 405));
         let limit = if works { MAX_GROWTH } else { MAX_TRIES };
         if hopeless || (works && (works_fully || known.hints.is_empty())) || known.tried.len() >= limit {
             return Vec::new();
@@ -172,7 +175,11 @@ impl Lessons {
             .flat_map(|base| base.least.bindings.iter().chain(base.most.iter().flat_map(|case| &case.bindings)))
             .filter_map(|binding| binding.source.rsplit_once(' ').map(|(source, _)| source))
             .collect();
-        (0..).map_while(|index| self.pool.get(index).map(|object| (index, object))).filter(|(_, object)| named.contains(&*object.source)).map(|(index, _)| index).collect()
+        (0..)
+            .map_while(|index| self.pool.get(index).map(|object| (index, object)))
+            .filter(|(_, object)| named.contains(&*object.source))
+            .map(|(index, _)| index)
+            .collect()
     }
 }
 
@@ -226,7 +233,11 @@ fn origin<'a>(operation: &'a Operation, case: &Case) -> crate::chain::Origin<'a>
         })
         .collect();
     let reads = ["filter", "search", "query", "find", "count", "list", "login", "validate", "check"];
-    let verb = operation.path.rsplit('/').next().is_some_and(|segment| tokens(segment).iter().any(|word| reads.contains(&word.as_str())));
+    let verb = operation
+        .path
+        .rsplit('/')
+        .next()
+        .is_some_and(|segment| tokens(segment).iter().any(|word| reads.contains(&word.as_str())));
     crate::chain::Origin {
         operation: operation.index,
         path: &operation.path,

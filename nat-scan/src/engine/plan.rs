@@ -244,7 +244,6 @@ impl Plan {
         None
     }
 
-
     /// Hex SHA-256 over the cases in order.
     pub(super) fn hash(&self) -> String {
         hex::encode(self.hash.clone().finalize())
@@ -302,12 +301,11 @@ impl Plan {
             if harm(operation) != wave.harm {
                 continue;
             }
-            let mut cases =
-                contain(|| {
-                    let base = self.bases.get(index).and_then(Option::as_deref);
-                    generate::cases_upon(&self.api, operation, wave.phase, self.seed, base)
-                })
-                .unwrap_or_default();
+            let mut cases = contain(|| {
+                let base = self.bases.get(index).and_then(Option::as_deref);
+                generate::cases_upon(&self.api, operation, wave.phase, self.seed, base)
+            })
+            .unwrap_or_default();
             if self.what.sample && wave.phase == Phase::Coverage {
                 cases = spread(cases, SAMPLE_PER_OPERATION);
             }

@@ -1,6 +1,7 @@
 //! The proof lane: nothing that was seen once becomes a finding.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::budget::Purpose;
 use super::contain::contain;
@@ -11,6 +12,8 @@ use crate::check::{Context, Exchange, Proof};
 use crate::finding::Role;
 use crate::generate::{self, Intent, Phase};
 
+/// Pauses before the repetitions of what an overload may cause.
+const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Other valid requests that are tried as a second sample.
 const MAX_SAMPLES: usize = 3;
 
@@ -64,6 +67,7 @@ pub(super) async fn prove(
     let proved = match candidate.suspicion.proof {
         Proof::Direct => true,
         Proof::Repeat => attempt.repeat().await,
+        Proof::RepeatLater => attempt.repeat_after(LATER[0]).await && attempt.repeat_after(LATER[1]).await,
         Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
         Proof::RepeatWithSteadyControl => attempt.control().await && attempt.is_steady() && attempt.repeat().await,
         Proof::RepeatWithSameControl => attempt.control().await && attempt.is_same() && attempt.repeat().await,
@@ -82,6 +86,12 @@ impl Attempt<'_> {
         let same = self.suspects(&repeat);
         self.exchanges.push((Role::Repeat, repeat));
         same
+    }
+
+    /// As [`Attempt::repeat`], after a pause.
+    async fn repeat_after(&mut self, pause: Duration) -> bool {
+        tokio::time::sleep(pause).await;
+        self.repeat().await
     }
 
     /// The operation's valid request still succeeds.
@@ -133,7 +143,8 @@ impl Attempt<'_> {
         let like = self.knowledge.control.as_deref().unwrap_or(&self.candidate.exchange).case.clone();
         for case in cases.filter(|case| case.intent == Intent::Positive && case.method.is_none()) {
             let case = like.iter().fold(case, |case, like| case.rebound(like));
-            let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
+            let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path))
+            else {
                 continue;
             };
             if request.target == original.target && request.body == original.body {

@@ -20,8 +20,8 @@ use super::plan::{Harm, Plan, Selection, WAVES, Wave};
 use super::prepare::{Ready, announce, failure, prepare, reach};
 use super::probe::ScanProber;
 use super::scope::Scope;
-use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
 use super::sequences::sequences;
+use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
 use crate::check::security::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
 use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
@@ -43,7 +43,9 @@ impl Equipment {
     /// Every check of the kind of scan.
     pub(super) fn of(kind: ScanKind) -> Self {
         let (functional, security) = match kind {
-            ScanKind::Functional => (functional::all().to_vec(), vec![&AuthenticationIgnored::CONTRACT as &dyn SecurityCheck]),
+            ScanKind::Functional => {
+                (functional::all().to_vec(), vec![&AuthenticationIgnored::CONTRACT as &dyn SecurityCheck])
+            }
             ScanKind::Security => (Vec::new(), security::all().to_vec()),
         };
         let stateful = if kind == ScanKind::Functional { stateful::all() } else { &[] };

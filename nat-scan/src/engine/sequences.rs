@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 
 use super::budget::Stop;
@@ -40,9 +41,12 @@ pub(super) async fn sequences(
         session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
     let selected: Vec<Resource> = resources(&session.api)
         .into_iter()
-        .filter(|resource| resource.create.or(resource.list).is_some_and(|index| {
-            accepted.get(index).is_some_and(Option::is_some) && driver.plan.has(index)
-        }))
+        .filter(|resource| {
+            resource
+                .create
+                .or(resource.list)
+                .is_some_and(|index| accepted.get(index).is_some_and(Option::is_some) && driver.plan.has(index))
+        })
         .collect();
     if selected.is_empty() {
         return (None, (0, 0));
@@ -61,9 +65,11 @@ pub(super) async fn sequences(
     };
     let halted = halt(&session);
     tokio::pin!(halted);
-    let mut running = stream::iter(&selected)
-        .map(|resource| on_resource(&around, resource, checks, &session))
-        .buffered(AT_ONCE);
+    let mut work: Vec<BoxFuture<'_, Vec<Verdict>>> = Vec::new();
+    for resource in &selected {
+        work.push(on_resource(&around, resource, checks, &session).boxed());
+    }
+    let mut running = stream::iter(work).buffered(AT_ONCE);
     let (mut passed, mut failed, mut done) = (0, 0, 0_u64);
     let (first, last) = span(Phase::Stateful, false);
     let mut stop = None;
@@ -107,7 +113,10 @@ async fn on_resource(
 ) -> Vec<Verdict> {
     let stage = Stage::new(around, resource);
     let mut verdicts = Vec::new();
-    for check in checks.iter().filter(|check| check.applies(resource)) {
+    for check in checks {
+        if !check.applies(resource) {
+            continue;
+        }
         let run = AssertUnwindSafe(proved(&stage, *check)).catch_unwind().await;
         let id = check.info().id;
         let Ok(raised) = run else {
@@ -116,7 +125,8 @@ async fn on_resource(
         };
         let findings = raised.into_iter().map(|raised| {
             let operation = session.api.operations.get(raised.operation);
-            let evidence: Vec<(Role, &Exchange)> = raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
+            let evidence: Vec<(Role, &Exchange)> =
+                raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
             let finding = session.report.build(check.info(), &raised.suspicion, operation, &evidence);
             finding.with_steps(steps(&session.report, &evidence))
         });

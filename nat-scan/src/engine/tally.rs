@@ -179,8 +179,13 @@ mod tests {
 
     fn operation(path: &str, documented: &[StatusPattern]) -> Operation {
         let mut operation = crate::engine::fake::operation(path);
-        let response =
-            |status| ResponseSpec { status, headers: Vec::new(), content: Vec::new(), links: Vec::new(), pointer: String::new() };
+        let response = |status| ResponseSpec {
+            status,
+            headers: Vec::new(),
+            content: Vec::new(),
+            links: Vec::new(),
+            pointer: String::new(),
+        };
         operation.responses = documented.iter().map(|status| response(*status)).collect();
         operation
     }

@@ -108,7 +108,8 @@ pub enum Intent {
     Unusual {
         /// Where.
         slot: Slot,
-        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `large`, or the number of bits that a number needs.
+        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `line-feed`, `beyond-latin`, `quote`, `bell`, `large`,
+        /// `calendar-end`, `calendar-begin`, `status`, or the number of bits that a number needs.
         #[serde(deserialize_with = "known_word")]
         kind: Word,
     },
@@ -121,7 +122,7 @@ pub enum Intent {
 }
 
 /// Words of [`Slot::location`], [`Intent::MalformedBody`] and [`Intent::Unusual`].
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 32] = [
     "path",
     "query",
     "header",
@@ -144,6 +145,14 @@ const WORDS: [&str; 24] = [
     "beyond-31-bits",
     "beyond-53-bits",
     "63-bits",
+    "64-bits",
+    "line-feed",
+    "beyond-latin",
+    "quote",
+    "bell",
+    "calendar-end",
+    "calendar-begin",
+    "status",
     LARGE_KIND,
     "other",
 ];

@@ -182,6 +182,8 @@ fn operation(resource: Resource, verb: char) -> Op {
             Op::get(resource.path).gives("200", all).answer(move |call| list(resource, call))
         }
     };
+    let gone = resource.quirk == Quirk::Gone && matches!(verb, 'R' | 'D');
+    let op = if gone { op.gives("410", object(&["error"], json!({"error": {"type": "string"}}))) } else { op };
     // What is judged only after it was stored.
     let leaks = matches!((resource.mutant, verb), ("leaky-create", 'C') | ("leaky-put", 'U'));
     let late = ["type", "minimum", "maximum", "minLength", "maxLength", "format", "required"];

@@ -123,6 +123,9 @@ fn objects(schema: &Value, members: &Map<String, Value>, slot: &str, out: &mut V
             out.push(fault(&below(slot, name), "required"));
         }
     }
+    if schema["minProperties"].as_u64().is_some_and(|least| (members.len() as u64) < least) {
+        out.push(fault(slot, "minProperties"));
+    }
     for (name, value) in members {
         match schema["properties"].get(name) {
             Some(property) => faults(property, value, &below(slot, name), out),

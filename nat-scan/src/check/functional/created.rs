@@ -24,7 +24,9 @@ impl Check for Created {
     }
 
     fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
-        exchange.status() == Some(201) && matches!(exchange.request.method.as_str(), "POST" | "PUT" | "PATCH")
+        !is_batch(exchange)
+            && exchange.status() == Some(201)
+            && matches!(exchange.request.method.as_str(), "POST" | "PUT" | "PATCH")
     }
 
     fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
@@ -45,6 +47,12 @@ impl Check for Created {
             }
         }
     }
+}
+
+/// Many at once have no one reference.
+fn is_batch(exchange: &Exchange) -> bool {
+    let body = exchange.request.body.as_deref().unwrap_or_default();
+    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
 /// Absolute or relative, without what a URL cannot hold.

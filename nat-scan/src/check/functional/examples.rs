@@ -34,7 +34,13 @@ impl Check for Examples {
     fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool {
         let is_example =
             exchange.case.as_ref().is_some_and(|case| case.phase == Phase::Examples && case.intent == Intent::Positive);
-        let judged = is_example && exchange.truth == WireTruth::Positive && is_contractual(cx, exchange);
+        // Without a request that works, anything that is no example may be the reason.
+        let parts = cx.operation.parameters.iter().filter(|parameter| parameter.required).count();
+        let alone = parts + usize::from(cx.operation.body.as_ref().is_some_and(|body| body.required)) <= 1;
+        let judged = is_example
+            && (cx.has_positive_control || alone)
+            && exchange.truth == WireTruth::Positive
+            && is_contractual(cx, exchange);
         judged && !grants_credentials(cx.operation) && exchange.response().is_some()
     }
 

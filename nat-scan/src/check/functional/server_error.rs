@@ -2,7 +2,7 @@
 
 use super::size::is_large;
 use crate::check::shape::error_cause;
-use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
+use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Severity};
 use crate::generate::Intent;
@@ -51,6 +51,7 @@ impl Check for ServerError {
         vec![
             Suspicion::new(Severity::High, "", discriminant, explanation)
                 .confidence(Confidence::Confirmed)
+                .proof(if response.status == 503 { Proof::RepeatLater } else { Proof::Repeat })
                 .cause(format!("F001|{shared}")),
         ]
     }

@@ -116,7 +116,8 @@ fn operation(method: &str, path: &str) -> Operation {
         status: StatusPattern::Exact(200),
         headers: Vec::new(),
         content: vec![media],
-        links: Vec::new(), pointer: String::new(),
+        links: Vec::new(),
+        pointer: String::new(),
     };
     Operation {
         index: 0,

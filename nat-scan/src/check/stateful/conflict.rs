@@ -70,7 +70,11 @@ async fn stale(stage: &Stage<'_>) -> Option<Raised> {
     if !is_success(&second) {
         return None;
     }
-    let text = format!("A change with an entity tag that an earlier change made obsolete was answered {}; expected 412.", second.status()?);
-    let suspicion = Suspicion::new(Severity::Medium, "header If-Match", "stale-accepted", text).confidence(Confidence::Confirmed);
+    let text = format!(
+        "A change with an entity tag that an earlier change made obsolete was answered {}; expected 412.",
+        second.status()?
+    );
+    let suspicion =
+        Suspicion::new(Severity::Medium, "header If-Match", "stale-accepted", text).confidence(Confidence::Confirmed);
     Some(Raised::new(change, suspicion, vec![(Role::Baseline, shown), (Role::Control, first), (Role::Probe, second)]))
 }

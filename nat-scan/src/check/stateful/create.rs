@@ -50,7 +50,11 @@ async fn missing(stage: &Stage<'_>) -> Option<Raised> {
         thing.made.status().unwrap_or_default()
     );
     let suspicion = Suspicion::new(Severity::Medium, "", "not-available", text);
-    Some(Raised::new(create, suspicion.confidence(Confidence::Confirmed), vec![(Role::Baseline, thing.made), (Role::Probe, after)]))
+    Some(Raised::new(
+        create,
+        suspicion.confidence(Confidence::Confirmed),
+        vec![(Role::Baseline, thing.made), (Role::Probe, after)],
+    ))
 }
 
 /// The answer itself says which id the new object has, under the name that the path uses or as `id`.

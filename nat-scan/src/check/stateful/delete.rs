@@ -57,7 +57,8 @@ async fn after_delete(stage: &Stage<'_>) -> Option<Raised> {
         removed.status().unwrap_or_default()
     );
     let suspicion = Suspicion::new(Severity::High, "", "use-after-delete", text).confidence(Confidence::Confirmed);
-    let evidence = vec![(Role::Baseline, thing.made), (Role::Baseline, shown), (Role::Control, removed), (Role::Probe, after)];
+    let evidence =
+        vec![(Role::Baseline, thing.made), (Role::Baseline, shown), (Role::Control, removed), (Role::Probe, after)];
     Some(Raised::new(read, suspicion, evidence))
 }
 
@@ -68,12 +69,17 @@ fn is_marked(shown: &Value) -> bool {
         let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
         let gone = |text: &str| {
             let text = text.to_ascii_lowercase();
-            ["delet", "remov", "archiv", "inactiv", "cancel", "trash", "terminat"].iter().any(|word| text.contains(word))
+            ["delet", "remov", "archiv", "inactiv", "cancel", "trash", "terminat"]
+                .iter()
+                .any(|word| text.contains(word))
         };
         match value {
             Value::Bool(true) => says(&["delet", "remov", "archiv", "trash"]),
             Value::Bool(false) => says(&["active", "enabled"]),
-            Value::String(text) => (says(&["status", "state"]) && gone(text)) || (says(&["deleted", "removed", "archived"]) && !text.is_empty()),
+            Value::String(text) => {
+                (says(&["status", "state"]) && gone(text))
+                    || (says(&["deleted", "removed", "archived"]) && !text.is_empty())
+            }
             _ => false,
         }
     })
@@ -120,5 +126,9 @@ async fn twice(stage: &Stage<'_>) -> Option<Raised> {
     }
     let text = format!("The first DELETE answered {}, the second {status}; expected 2xx, 404 or 410.", first.status()?);
     let suspicion = Suspicion::new(Severity::Medium, "", "second-delete-5xx", text).confidence(Confidence::Confirmed);
-    Some(Raised::new(delete, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, first), (Role::Probe, second)]))
+    Some(Raised::new(
+        delete,
+        suspicion,
+        vec![(Role::Baseline, thing.made), (Role::Control, first), (Role::Probe, second)],
+    ))
 }

@@ -180,7 +180,11 @@ async fn taken(
         brief(now)
     );
     let suspicion = Suspicion::new(Severity::High, "", "change-leak", text).confidence(Confidence::Confirmed);
-    Some(Raised::new(index, suspicion, vec![(Role::Baseline, thing.made.twin()), (Role::Control, refused), (Role::Probe, shown)]))
+    Some(Raised::new(
+        index,
+        suspicion,
+        vec![(Role::Baseline, thing.made.twin()), (Role::Control, refused), (Role::Probe, shown)],
+    ))
 }
 
 /// Bodies that break one thing, none of `spared`, the hard faults first, each built upon what is accepted.
@@ -192,7 +196,9 @@ fn faults(stage: &Stage<'_>, index: usize, spared: &[&str]) -> Vec<Value> {
     let mut seen: Vec<String> = Vec::new();
     let mut found: Vec<Value> = Vec::new();
     for case in &cases {
-        let (Intent::Negative { slot, .. }, Some(value)) = (&case.intent, typed(&case.bound()).cloned()) else { continue };
+        let (Intent::Negative { slot, .. }, Some(value)) = (&case.intent, typed(&case.bound()).cloned()) else {
+            continue;
+        };
         let member = slot.name.split('/').nth(1).unwrap_or_default().to_owned();
         let useless = slot.location != "body" || member.is_empty() || spared.contains(&member.as_str());
         if useless || seen.contains(&member) || !value.is_object() {

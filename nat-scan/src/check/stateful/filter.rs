@@ -58,9 +58,14 @@ async fn tried(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     }
     let mut raised = Vec::new();
     let optional = operation.parameters.iter().enumerate();
-    for (index, parameter) in optional.filter(|(_, p)| p.location == Location::Query && !p.required).take(MAX_PARAMETERS) {
+    for (index, parameter) in
+        optional.filter(|(_, p)| p.location == Location::Query && !p.required).take(MAX_PARAMETERS)
+    {
         let name = key(&parameter.name);
-        if matches!(name.as_str(), "sort" | "order" | "order_by" | "sort_by" | "ordering" | "order_dir" | "sort_order" | "direction") {
+        if matches!(
+            name.as_str(),
+            "sort" | "order" | "order_by" | "sort_by" | "ordering" | "order_dir" | "sort_order" | "direction"
+        ) {
             raised.extend(order(stage, operation, &base, index).await);
         } else {
             raised.extend(filter(stage, operation, &base, index, &shown).await);
@@ -83,12 +88,21 @@ async fn listed(stage: &Stage<'_>, operation: &Operation, case: &Case) -> Option
 }
 
 /// A parameter that is named like a member of the items, with a value that some of them have.
-async fn filter(stage: &Stage<'_>, operation: &Operation, base: &Case, index: usize, shown: &[Value]) -> Option<Raised> {
+async fn filter(
+    stage: &Stage<'_>,
+    operation: &Operation,
+    base: &Case,
+    index: usize,
+    shown: &[Value],
+) -> Option<Raised> {
     let parameter = operation.parameters.get(index)?;
     let wanted = key(&parameter.name);
     let member = |item: &Value| {
         let members = object(item)?;
-        members.iter().find(|(name, value)| key(name) == wanted && (value.is_string() || value.is_boolean() || value.is_number())).map(|(_, value)| value.clone())
+        members
+            .iter()
+            .find(|(name, value)| key(name) == wanted && (value.is_string() || value.is_boolean() || value.is_number()))
+            .map(|(_, value)| value.clone())
     };
     let values: Vec<Value> = shown.iter().filter_map(member).collect();
     let value = values.iter().find(|value| parameter.schema.is_valid(value, Direction::Request))?;
@@ -99,7 +113,8 @@ async fn filter(stage: &Stage<'_>, operation: &Operation, base: &Case, index: us
     }
     let (filtered, answer) = listed(stage, operation, &with(base, index, value.clone())).await?;
     let stranger = filtered.iter().filter_map(member).find(|own| !related(value, own))?;
-    let text = format!("Filtered by {}={}, the list shows an item with {}.", parameter.name, brief(value), brief(&stranger));
+    let text =
+        format!("Filtered by {}={}, the list shows an item with {}.", parameter.name, brief(value), brief(&stranger));
     let suspicion = Suspicion::new(Severity::Medium, format!("query {}", parameter.name), "filter-ignored", text);
     Some(Raised::new(operation.index, suspicion, vec![(Role::Probe, answer)]))
 }
@@ -124,14 +139,17 @@ async fn order(stage: &Stage<'_>, operation: &Operation, base: &Case, index: usi
     let (ascending, _) = listed(stage, operation, &with(base, index, Value::from(up))).await?;
     let (descending, answer) = listed(stage, operation, &with(base, index, Value::from(down))).await?;
     let field = up.to_ascii_lowercase().replace("_asc", "").replace(":asc", "");
-    let keys = |items: &[Value]| -> Vec<f64> {
-        items.iter().filter_map(|item| object(item)?.get(&field)?.as_f64()).collect()
-    };
+    let keys =
+        |items: &[Value]| -> Vec<f64> { items.iter().filter_map(|item| object(item)?.get(&field)?.as_f64()).collect() };
     // Numbers have one order; texts have as many as there are languages.
     let (rising, falling) = (keys(&ascending), keys(&descending));
-    let wrong = [(up, rising.windows(2).find(|pair| pair[0] > pair[1])), (down, falling.windows(2).find(|pair| pair[0] < pair[1]))];
+    let wrong = [
+        (up, rising.windows(2).find(|pair| pair[0] > pair[1])),
+        (down, falling.windows(2).find(|pair| pair[0] < pair[1])),
+    ];
     if let Some((value, Some(pair))) = wrong.into_iter().find(|(_, pair)| pair.is_some()) {
-        let text = format!("{}={value} shows an item with {field} {} before one with {}.", parameter.name, pair[0], pair[1]);
+        let text =
+            format!("{}={value} shows an item with {field} {} before one with {}.", parameter.name, pair[0], pair[1]);
         let suspicion = Suspicion::new(Severity::Medium, format!("query {}", parameter.name), "order-wrong", text);
         return Some(Raised::new(operation.index, suspicion, vec![(Role::Probe, answer)]));
     }
@@ -142,7 +160,12 @@ async fn order(stage: &Stage<'_>, operation: &Operation, base: &Case, index: usi
     if !same_way || !told {
         return None;
     }
-    let text = format!("{}={up} and {}={down} give the same order of {} items.", parameter.name, parameter.name, ascending.len());
+    let text = format!(
+        "{}={up} and {}={down} give the same order of {} items.",
+        parameter.name,
+        parameter.name,
+        ascending.len()
+    );
     let suspicion = Suspicion::new(Severity::Low, format!("query {}", parameter.name), "order-ignored", text);
     Some(Raised::new(operation.index, suspicion, vec![(Role::Probe, answer)]))
 }

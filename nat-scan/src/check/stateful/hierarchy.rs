@@ -66,7 +66,8 @@ async fn below_another(stage: &Stage<'_>) -> Option<Raised> {
         return None;
     }
     let text = format!("The object was made below one '{name}' and is served with {} below another.", wrong.status()?);
-    let suspicion = Suspicion::new(Severity::High, format!("path {name}"), "wrong-parent", text).confidence(Confidence::Confirmed);
+    let suspicion =
+        Suspicion::new(Severity::High, format!("path {name}"), "wrong-parent", text).confidence(Confidence::Confirmed);
     Some(Raised::new(read, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, shown), (Role::Probe, wrong)]))
 }
 

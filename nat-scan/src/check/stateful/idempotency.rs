@@ -53,7 +53,9 @@ async fn ignored(stage: &Stage<'_>) -> Option<Raised> {
     if first == second {
         return None;
     }
-    let text = format!("The same request with the same {header} was accepted twice and made two objects with different ids.");
-    let suspicion = Suspicion::new(Severity::High, format!("header {header}"), "key-ignored", text).confidence(Confidence::Confirmed);
+    let text =
+        format!("The same request with the same {header} was accepted twice and made two objects with different ids.");
+    let suspicion = Suspicion::new(Severity::High, format!("header {header}"), "key-ignored", text)
+        .confidence(Confidence::Confirmed);
     Some(Raised::new(create.index, suspicion, vec![(Role::Baseline, one.made), (Role::Probe, two.made)]))
 }

@@ -57,16 +57,20 @@ enum Next {
 }
 
 fn query(operation: &Operation, names: &[&str]) -> Option<usize> {
-    operation.parameters.iter().position(|parameter| {
-        parameter.location == Location::Query && names.contains(&key(&parameter.name).as_str())
-    })
+    operation
+        .parameters
+        .iter()
+        .position(|parameter| parameter.location == Location::Query && names.contains(&key(&parameter.name).as_str()))
 }
 
 fn next_of(operation: &Operation) -> Option<Next> {
     query(operation, &["offset", "skip", "start"])
         .map(Next::Offset)
         .or_else(|| query(operation, &["page", "page_number", "page_no", "page_index"]).map(Next::Page))
-        .or_else(|| query(operation, &["cursor", "after", "page_token", "continuation", "next", "starting_after"]).map(Next::Cursor))
+        .or_else(|| {
+            query(operation, &["cursor", "after", "page_token", "continuation", "next", "starting_after"])
+                .map(Next::Cursor)
+        })
 }
 
 fn set(case: &mut Case, parameter: usize, value: Value) {
@@ -90,9 +94,14 @@ async fn walk(stage: &Stage<'_>) -> Option<Vec<Raised>> {
     let first = stage.send(operation, &case, &[]).await?;
     let count = first.json().filter(|_| is_success(&first)).and_then(items)?.len();
     if count > LIMIT {
-        let text = format!("{} asked for at most {LIMIT} items and got {count}.", operation.parameters.get(limit)?.name);
+        let text =
+            format!("{} asked for at most {LIMIT} items and got {count}.", operation.parameters.get(limit)?.name);
         let location = format!("query {}", operation.parameters.get(limit)?.name);
-        return Some(vec![Raised::new(list, Suspicion::new(Severity::Medium, location, "limit-ignored", text), vec![(Role::Probe, first)])]);
+        return Some(vec![Raised::new(
+            list,
+            Suspicion::new(Severity::Medium, location, "limit-ignored", text),
+            vec![(Role::Probe, first)],
+        )]);
     }
     let next = next_of(operation)?;
     if count < LIMIT {
@@ -146,7 +155,15 @@ async fn follow(stage: &Stage<'_>, operation: &Operation, case: &Case, next: &Ne
                 linked = true;
                 let answer = stage.follow(operation, &last.request.target, &link).await?;
                 if matches!(answer.status(), Some(404 | 410)) {
-                    return Some(Walked { pages, last: answer, first, ended: true, total: None, broken: Some(link), linked: true });
+                    return Some(Walked {
+                        pages,
+                        last: answer,
+                        first,
+                        ended: true,
+                        total: None,
+                        broken: Some(link),
+                        linked: true,
+                    });
                 }
                 answer
             }
@@ -179,31 +196,55 @@ fn judge(list: usize, walked: Walked, marks: &[Value]) -> Vec<Raised> {
     };
     if let Some(link) = broken {
         let path = link.split('?').next().unwrap_or_default();
-        raise(Severity::Medium, "next-broken", format!("The link to the next page ({path}) answers {}.", last.status().unwrap_or_default()));
+        raise(
+            Severity::Medium,
+            "next-broken",
+            format!("The link to the next page ({path}) answers {}.", last.status().unwrap_or_default()),
+        );
         return raised;
     }
     // A link to the next page decides itself how long that is.
     let long = pages.iter().skip(1).find(|page| !linked && page.len() > LIMIT);
     if let Some(long) = long {
-        raise(Severity::Medium, "limit-ignored", format!("A later page holds {} items; {LIMIT} were asked for.", long.len()));
+        raise(
+            Severity::Medium,
+            "limit-ignored",
+            format!("A later page holds {} items; {LIMIT} were asked for.", long.len()),
+        );
     }
     if !ended {
         // More pages than we walk, or the same ones for ever?
         if all.len() > distinct.len() * 3 {
-            raise(Severity::Medium, "never-ends", format!("{} pages hold only {} different items: the walk does not end.", pages.len(), distinct.len()));
+            raise(
+                Severity::Medium,
+                "never-ends",
+                format!("{} pages hold only {} different items: the walk does not end.", pages.len(), distinct.len()),
+            );
         }
         return raised;
     }
     if all.len() > distinct.len() {
-        raise(Severity::Medium, "repeated", format!("{} of {} items came more than once.", all.len() - distinct.len(), all.len()));
+        raise(
+            Severity::Medium,
+            "repeated",
+            format!("{} of {} items came more than once.", all.len() - distinct.len(), all.len()),
+        );
     }
     let shows = |mark: &Value| all.iter().any(|item| item.contains(&mark.to_string()));
     let lost = marks.iter().filter(|mark| !shows(mark)).count();
     if lost > 0 && marks.iter().any(shows) {
-        raise(Severity::Medium, "omitted", format!("{lost} of {} objects that were made just before are on no page.", marks.len()));
+        raise(
+            Severity::Medium,
+            "omitted",
+            format!("{lost} of {} objects that were made just before are on no page.", marks.len()),
+        );
     }
     if let Some(total) = total.filter(|total| *total != distinct.len() && lost == 0) {
-        raise(Severity::Low, "total-wrong", format!("The total is given as {total}, and the pages hold {} items.", distinct.len()));
+        raise(
+            Severity::Low,
+            "total-wrong",
+            format!("The total is given as {total}, and the pages hold {} items.", distinct.len()),
+        );
     }
     raised
 }

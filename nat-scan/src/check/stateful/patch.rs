@@ -65,9 +65,16 @@ async fn null_is_ignored(stage: &Stage<'_>) -> Option<Raised> {
         let (after, shown) = stage.read(&thing).await?;
         let kept = object(&after)?.get(name).filter(|value| !value.is_null()).cloned();
         if kept.is_some() && kept.as_ref() == before.get(name) {
-            let text = format!("A merge patch with '{name}': null was accepted with {}, and '{name}' is still there.", answer.status()?);
+            let text = format!(
+                "A merge patch with '{name}': null was accepted with {}, and '{name}' is still there.",
+                answer.status()?
+            );
             let suspicion = Suspicion::new(Severity::Low, format!("body /{name}"), "null-ignored", text);
-            return Some(Raised::new(patch, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)]));
+            return Some(Raised::new(
+                patch,
+                suspicion,
+                vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)],
+            ));
         }
         return None;
     }

@@ -62,9 +62,17 @@ async fn kept(stage: &Stage<'_>) -> Option<Raised> {
         let (after, shown) = stage.read(&thing).await?;
         let stays = object(&after)?.get(name).is_some_and(|kept| !kept.is_null() && same(value, kept));
         if is_success(&answer) && stays && !is_default(schema, name, value) {
-            let text = format!("A PUT without '{name}' was answered {}, and '{name}' still is {}.", answer.status()?, brief(value));
+            let text = format!(
+                "A PUT without '{name}' was answered {}, and '{name}' still is {}.",
+                answer.status()?,
+                brief(value)
+            );
             let suspicion = Suspicion::new(Severity::Low, format!("response /{name}"), "put-merges", text);
-            return Some(Raised::new(put, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)]));
+            return Some(Raised::new(
+                put,
+                suspicion,
+                vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)],
+            ));
         }
         return None;
     }
@@ -91,18 +99,25 @@ async fn replaced(stage: &Stage<'_>) -> Option<Raised> {
     let (after, shown) = stage.read(&thing).await?;
     let schema = stage.operation(put)?.body.as_ref().and_then(|body| body.content.first()?.schema.as_ref());
     let stored = object(&after)?;
-    let lost = body.as_object()?.iter().find(|(name, value)| {
-        stored.get(*name).is_some_and(|kept| !same(value, kept)) && !is_exempt(name, schema)
-    });
+    let lost = body
+        .as_object()?
+        .iter()
+        .find(|(name, value)| stored.get(*name).is_some_and(|kept| !same(value, kept)) && !is_exempt(name, schema));
     if let Some((name, value)) = lost {
         let kept = stored.get(name).map(brief).unwrap_or_default();
-        let text = format!("PUT set '{name}' to {} and answered {}; reading shows {kept}.", brief(value), first.status()?);
+        let text =
+            format!("PUT set '{name}' to {} and answered {}; reading shows {kept}.", brief(value), first.status()?);
         let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "put-not-stored", text);
-        return Some(Raised::new(put, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, first), (Role::Probe, shown)]));
+        return Some(Raised::new(
+            put,
+            suspicion,
+            vec![(Role::Baseline, thing.made), (Role::Control, first), (Role::Probe, shown)],
+        ));
     }
     let second = stage.call_with(put, &thing, Some(body), &[]).await?;
     if second.status() == Some(201) {
-        let text = format!("The first PUT answered {}, the same PUT again 201: it made something new.", first.status()?);
+        let text =
+            format!("The first PUT answered {}, the same PUT again 201: it made something new.", first.status()?);
         let suspicion = Suspicion::new(Severity::Low, "", "put-201-again", text);
         return Some(Raised::new(put, suspicion, vec![(Role::Baseline, first), (Role::Probe, second)]));
     }
@@ -111,7 +126,11 @@ async fn replaced(stage: &Stage<'_>) -> Option<Raised> {
     stage.clean_up(&thing).await;
     let name = moved.first().filter(|_| is_success(&second))?;
     let at = |value: &Value| object(value).and_then(|members| members.get(name)).map(brief).unwrap_or_default();
-    let text = format!("The same PUT twice: '{name}' was {} after the first and is {} after the second.", at(&after), at(&again));
+    let text = format!(
+        "The same PUT twice: '{name}' was {} after the first and is {} after the second.",
+        at(&after),
+        at(&again)
+    );
     let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "put-not-idempotent", text);
     Some(Raised::new(put, suspicion, vec![(Role::Baseline, first), (Role::Control, second), (Role::Probe, shown)]))
 }

@@ -65,7 +65,8 @@ async fn differing(stage: &Stage<'_>) -> Option<Vec<Raised>> {
         if object(&shown).and_then(|members| members.get(name)).unwrap_or(&Value::Null) != kept {
             continue;
         }
-        let text = format!("The request set '{name}' to {}, and reading the new object shows {}.", brief(value), brief(kept));
+        let text =
+            format!("The request set '{name}' to {}, and reading the new object shows {}.", brief(value), brief(kept));
         let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "not-reflected", text);
         let made = thing.made.twin();
         raised.push(Raised::new(create.index, suspicion, vec![(Role::Baseline, made), (Role::Probe, answer)]));

@@ -24,7 +24,8 @@ pub(crate) struct Resource {
 
 /// Every kind of thing that a `POST` of the API makes, and every list of things that nobody makes.
 pub(crate) fn resources(api: &Api) -> Vec<Resource> {
-    let creators = api.operations.iter().filter(|operation| operation.method == "POST" && !ends_in_parameter(&operation.path));
+    let creators =
+        api.operations.iter().filter(|operation| operation.method == "POST" && !ends_in_parameter(&operation.path));
     let mut all: Vec<Resource> = creators.filter_map(|create| resource(api, create)).collect();
     let known: Vec<usize> = all.iter().filter_map(|resource| resource.list).collect();
     let lists = api.operations.iter().filter(|operation| {
@@ -62,7 +63,9 @@ fn resource(api: &Api, create: &Operation) -> Option<Resource> {
         .operations
         .iter()
         .filter(|operation| operation.method == "GET")
-        .filter(|operation| operation.path.strip_prefix(template).is_some_and(|rest| rest.starts_with('/') && !rest.contains('{')))
+        .filter(|operation| {
+            operation.path.strip_prefix(template).is_some_and(|rest| rest.starts_with('/') && !rest.contains('{'))
+        })
         .map(|operation| operation.index)
         .collect();
     Some(Resource {

@@ -7,8 +7,28 @@ use serde_json::{Map, Value};
 
 /// Members that servers write themselves, by a word of their name.
 const BY_SERVER: [&str; 22] = [
-    "updated", "modified", "changed", "seen", "accessed", "viewed", "views", "count", "counter", "hits", "reads", "version",
-    "revision", "etag", "timestamp", "now", "age", "expires", "token", "nonce", "request", "trace",
+    "updated",
+    "modified",
+    "changed",
+    "seen",
+    "accessed",
+    "viewed",
+    "views",
+    "count",
+    "counter",
+    "hits",
+    "reads",
+    "version",
+    "revision",
+    "etag",
+    "timestamp",
+    "now",
+    "age",
+    "expires",
+    "token",
+    "nonce",
+    "request",
+    "trace",
 ];
 
 /// Whether a stored value is what was sent: numbers and dates by value, texts trimmed, e-mail addresses without case.
@@ -19,7 +39,9 @@ pub(crate) fn same(sent: &Value, stored: &Value) -> bool {
         (Value::Number(a), Value::String(b)) | (Value::String(b), Value::Number(a)) => {
             b.trim().parse::<f64>().ok().zip(a.as_f64()).is_some_and(|(b, a)| close(a, b))
         }
-        (Value::Bool(a), Value::String(b)) | (Value::String(b), Value::Bool(a)) => b.eq_ignore_ascii_case(&a.to_string()),
+        (Value::Bool(a), Value::String(b)) | (Value::String(b), Value::Bool(a)) => {
+            b.eq_ignore_ascii_case(&a.to_string())
+        }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len()
                 && (a.iter().zip(b).all(|(a, b)| same(a, b)) || a.iter().all(|a| b.iter().any(|b| same(a, b))))
@@ -47,7 +69,8 @@ fn same_text(a: &str, b: &str) -> bool {
         return (a - b).num_milliseconds().abs() < 1_000;
     }
     // The same text in another case or written with other separators: an address, a UUID, a colour.
-    let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let is_id = a.len() >= 32 && a.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     (is_id && plain(a) == plain(b)) || a.trim_end_matches('/') == b.trim_end_matches('/')
 }

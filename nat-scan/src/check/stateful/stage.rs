@@ -107,12 +107,16 @@ impl<'a> Stage<'a> {
             .iter()
             .filter_map(|argument| {
                 let parameter = operation.parameters.get(argument.parameter)?;
-                self.resource.parents.contains(&parameter.name).then(|| (parameter.name.clone(), argument.value.clone()))
+                self.resource
+                    .parents
+                    .contains(&parameter.name)
+                    .then(|| (parameter.name.clone(), argument.value.clone()))
             })
             .collect();
-        let mark = sent.as_object().into_iter().flatten().find_map(|(_, value)| {
-            value.as_str().filter(|text| text.contains(self.around.nonce)).map(str::to_owned)
-        });
+        let mark =
+            sent.as_object().into_iter().flatten().find_map(|(_, value)| {
+                value.as_str().filter(|text| text.contains(self.around.nonce)).map(str::to_owned)
+            });
         let mut thing = Thing { made, sent, path, mark };
         self.identify(&mut thing).await;
         Some(thing)
@@ -327,5 +331,7 @@ pub(crate) fn is_success(exchange: &Exchange) -> bool {
 
 /// A 4xx answer that refuses what was sent, not who sent it.
 pub(crate) fn is_refusal(exchange: &Exchange) -> bool {
-    exchange.status().is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 403 | 404 | 405 | 429))
+    exchange
+        .status()
+        .is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 403 | 404 | 405 | 429))
 }

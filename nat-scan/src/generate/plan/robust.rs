@@ -7,7 +7,9 @@ use crate::generate::{Case, Intent, LARGE_KIND, Slot, render};
 use crate::spec::{Location, Operation};
 
 /// Members of a body that get unusual values.
-const MAX_MEMBERS: usize = 4;
+const MAX_MEMBERS: usize = 12;
+/// Levels of a body that are looked at.
+const MAX_DEPTH: usize = 3;
 /// Texts that get lost in databases and conversions, by kind. Their letters have no case and no other normal form.
 const TEXTS: [(&str, &str); 5] = [
     ("astral", "\u{1f69c}\u{1f33e}"),
@@ -16,6 +18,25 @@ const TEXTS: [(&str, &str); 5] = [
     ("zero-width", "n\u{200b}a\u{200d}t"),
     ("nul", "nat\u{0}nat"),
 ];
+
+/// Texts that break headers, paths and queries of databases, for parameters.
+const HOSTILE: [(&str, &str); 5] = [
+    ("line-feed", "nat\nnat"),
+    ("nul", "nat\u{0}nat"),
+    ("beyond-latin", "\u{100}"),
+    ("quote", "nat'nat"),
+    ("bell", "\u{7}nat"),
+];
+
+/// Instants at the edge of the calendar, which leave it in another time zone.
+const INSTANTS: [(&str, &str); 2] =
+    [("calendar-end", "9999-12-31T23:59:59-14:00"), ("calendar-begin", "0001-01-01T00:00:00+14:00")];
+
+/// Numbers that are no status of HTTP.
+const STATUSES: [(&str, i64); 3] = [("status", 0), ("status", 934), ("status", 1000)];
+
+/// Beyond 64 bits with a sign.
+const TWO_TO_63: u64 = 1 << 63;
 
 /// Numbers that get rounded: beyond single precision, 32 bits, double precision, 64 bits.
 const INTEGERS: [(&str, i64); 4] = [
@@ -29,6 +50,7 @@ impl Plan<'_> {
     pub(super) fn robust(&mut self) {
         self.defaults();
         self.unusual_values();
+        self.unusual_parameters();
         self.unsupported_media_type();
         self.options();
         self.no_coding();
@@ -63,33 +85,71 @@ impl Plan<'_> {
         let Some(media) = media.filter(|media| Codec::of(&media.media_type) == Codec::Json) else { return };
         let (Some(schema), Some(members)) = (&media.schema, full.as_object()) else { return };
         let root = schema.resolve(schema.node());
+        let mut places = Vec::new();
+        scalars(&full, &mut String::new(), 0, &mut places);
         let mut large = false;
-        for (name, now) in members.iter().take(MAX_MEMBERS) {
-            let property = root.get("properties").and_then(|all| all.get(name)).map(|node| schema.resolve(node));
+        for pointer in places {
+            let Some(now) = full.pointer(&pointer) else { continue };
+            let top = pointer.strip_prefix('/').filter(|name| members.contains_key(*name));
+            let property = top.and_then(|name| root.get("properties")?.get(name)).map(|node| schema.resolve(node));
             let says = |key: &str| property.and_then(|property| property.get(key));
-            let mut values: Vec<(&'static str, Value)> = Vec::new();
-            match now {
-                Value::String(_) if says("format").is_none() && says("enum").is_none() => {
-                    values.extend(TEXTS.map(|(kind, text)| (kind, Value::from(text))));
-                    if !large && says("maxLength").is_none() && says("pattern").is_none() {
-                        large = true;
-                        // It becomes large only when it is written: a plan holds many cases.
-                        values.push((LARGE_KIND, Value::from("n")));
-                    }
-                }
+            let mut values = unusual(now, says("format").is_none() && says("enum").is_none());
+            if says("format").is_some_and(|format| format == "float") {
                 // The document says how exact it is.
-                Value::Number(_) if says("format").is_none_or(|format| format != "float") => {
-                    values.extend(INTEGERS.map(|(kind, number)| (kind, Value::Number(Number::from(number)))));
-                }
-                _ => {}
+                values.clear();
+            }
+            let free = says("maxLength").is_none() && says("pattern").is_none() && says("enum").is_none();
+            if !large && top.is_some() && now.is_string() && says("format").is_none() && free {
+                large = true;
+                // It becomes large only when it is written: a plan holds many cases.
+                values.push((LARGE_KIND, Value::from("n")));
             }
             for (kind, value) in values {
                 let mut changed = full.clone();
-                changed[name.as_str()] = value;
-                let slot = Slot { location: "body", name: format!("/{}", name.replace('~', "~0").replace('/', "~1")) };
+                let Some(place) = changed.pointer_mut(&pointer) else { continue };
+                *place = value;
+                let slot = Slot { location: "body", name: pointer.clone() };
                 let mut case = self.case(format!("body {}: {kind}", slot.name), Intent::Unusual { slot, kind });
                 case.body = Some(typed(index, &changed));
                 self.push(case, if kind == LARGE_KIND { Expect::Anything } else { Expect::NotNegative });
+            }
+        }
+    }
+
+    /// The same for parameters; their texts end in headers, paths and statements.
+    fn unusual_parameters(&mut self) {
+        for (index, parameter) in self.operation.parameters.iter().enumerate() {
+            let location = parameter.location;
+            if !matches!(location, Location::Query | Location::Path) {
+                continue;
+            }
+            let Some(now) = self.full.iter().chain(&self.minimal).find(|argument| argument.parameter == index) else {
+                continue;
+            };
+            let node = parameter.schema.resolve(parameter.schema.node());
+            let free = ["format", "enum", "pattern"].iter().all(|key| node.get(key).is_none());
+            let mut values: Vec<(&'static str, Value)> = match &now.value {
+                Value::String(_) if free => HOSTILE.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
+                Value::String(text) if is_instant(text) => {
+                    INSTANTS.map(|(kind, text)| (kind, Value::from(text))).to_vec()
+                }
+                Value::Number(number) if number.is_i64() => vec![("64-bits", Value::from(TWO_TO_63))],
+                _ => continue,
+            };
+            let last = crate::chain::tokens(&parameter.name).pop().unwrap_or_default();
+            if free && matches!(last.as_str(), "code" | "status") {
+                let as_now = |number: i64| match &now.value {
+                    Value::String(_) => Value::from(number.to_string()),
+                    _ => Value::from(number),
+                };
+                values.extend(STATUSES.map(|(kind, number)| (kind, as_now(number))));
+            }
+            for (kind, value) in values {
+                let slot = Slot { location: location.as_str(), name: parameter.name.clone() };
+                let label = format!("{} {}: {kind}", slot.location, slot.name);
+                let mut case = self.case(label, Intent::Unusual { slot, kind });
+                set(&mut case.arguments, index, value);
+                self.push(case, Expect::Anything);
             }
         }
     }
@@ -145,6 +205,50 @@ impl Plan<'_> {
 
 /// What no server knows.
 const UNKNOWN_MEDIA: &str = "application/x-nat";
+
+/// Pointers to texts and numbers, a few levels deep, first items of arrays only.
+fn scalars(value: &Value, at: &mut String, depth: usize, found: &mut Vec<String>) {
+    if found.len() >= MAX_MEMBERS || depth > MAX_DEPTH {
+        return;
+    }
+    let length = at.len();
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                at.push('/');
+                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                scalars(member, at, depth + 1, found);
+                at.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            if let Some(item) = items.first() {
+                at.push_str("/0");
+                scalars(item, at, depth + 1, found);
+                at.truncate(length);
+            }
+        }
+        Value::String(_) | Value::Number(_) if depth > 0 => found.push(at.clone()),
+        _ => {}
+    }
+}
+
+/// Values of the same type that programs are not prepared for.
+fn unusual(now: &Value, free: bool) -> Vec<(&'static str, Value)> {
+    match now {
+        Value::String(text) if is_instant(text) => INSTANTS.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
+        Value::String(_) if free => TEXTS.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
+        Value::Number(_) => {
+            let integers = INTEGERS.map(|(kind, number)| (kind, Value::Number(Number::from(number))));
+            integers.into_iter().chain([("64-bits", Value::from(TWO_TO_63))]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_instant(text: &str) -> bool {
+    chrono::DateTime::parse_from_rfc3339(text).is_ok()
+}
 
 fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_))
