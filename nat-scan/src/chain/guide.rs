@@ -118,7 +118,7 @@ fn bind(operation: &Operation, case: &mut Case, lore: &Lore<'_>, choice: usize) 
     if let Some(BodyValue::Typed { media_type, value }) = &case.body {
         let schema = operation.body.as_ref().and_then(|body| body.content.get(*media_type)?.schema.as_ref());
         if let Some(schema) = schema {
-            members(operation, schema, value, &mut String::new(), 0, &nouns, lore, &mut bindings);
+            members(schema, value, &mut String::new(), 0, &nouns, lore, &mut bindings);
         }
     }
     agree(operation, case, lore, &mut bindings);
@@ -174,9 +174,7 @@ fn reference(
 }
 
 /// Members of a body that refer to other things.
-#[expect(clippy::too_many_arguments, reason = "a recursion with its surroundings")]
 fn members(
-    operation: &Operation,
     schema: &Schema,
     value: &Value,
     at: &mut String,
@@ -195,7 +193,7 @@ fn members(
         at.push_str(&name.replace('~', "~0").replace('/', "~1"));
         match member {
             Value::Object(_) if depth < MAX_DEPTH => {
-                members(operation, schema, member, at, depth + 1, nouns, lore, bindings);
+                members(schema, member, at, depth + 1, nouns, lore, bindings);
             }
             Value::String(_) | Value::Number(_) if refers(name) => {
                 let any = schema.sibling(kind_of(member), "");

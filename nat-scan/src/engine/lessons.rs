@@ -26,6 +26,8 @@ const MAX_HINTS: usize = 24;
 const MAX_VARIANTS: usize = 4;
 /// Variants of one operation in all.
 const MAX_TRIES: usize = 24;
+/// Variants that may be tried again because the target was busy.
+const MAX_EXCUSED: usize = 6;
 /// Variants of an operation that works already, to make it accept more.
 const MAX_GROWTH: usize = 6;
 
@@ -44,6 +46,8 @@ struct Known {
     refused: HashSet<u16>,
     accepted: Option<Base>,
     tried: HashSet<u64>,
+    /// Variants that met an overload.
+    excused: usize,
 }
 
 /// Everything learned so far.
@@ -103,6 +107,11 @@ impl Lessons {
                     .map(|location| of_location(api, base_path, location))
                     .unwrap_or_default();
                 self.pool.harvest(&origin, lesson.exchange.json(), sent.as_ref(), &location);
+            }
+            // That was the moment, not the request: it may be tried again.
+            Some(429 | 502..=504) if known.excused < MAX_EXCUSED => {
+                known.excused += 1;
+                known.tried.remove(&signature(case));
             }
             Some(status @ 400..500) => {
                 known.refused.insert(status);

@@ -13,6 +13,8 @@ pub(super) struct Patience {
     pub(super) max_pause: Duration,
     /// When it asks without saying how long.
     pub(super) default_pause: Duration,
+    /// Before a request that met a busy target is sent again.
+    pub(super) breath: Duration,
     /// What is under way when a scan is stopped may still end in this time.
     pub(super) grace: Duration,
     /// Tries before a target counts as unreachable: the pause before each.
@@ -24,6 +26,7 @@ impl Default for Patience {
         Self {
             max_pause: Duration::from_secs(5),
             default_pause: Duration::from_secs(1),
+            breath: Duration::from_millis(150),
             grace: Duration::from_secs(2),
             tries: [0, 300, 900].map(Duration::from_millis),
         }
@@ -34,6 +37,14 @@ impl Default for Patience {
 const CUT_WINDOW: Duration = Duration::from_secs(1);
 /// So many throttled answers in a row: the target does not want this scan.
 const MAX_THROTTLED: u32 = 40;
+
+/// Answers 503 in a row after which one is no longer asked again: that is its answer.
+const MAX_BUSY: u32 = 6;
+
+/// A 503 that does not say how long.
+fn is_busy(response: &Response) -> bool {
+    response.status == 503 && response.header("retry-after").is_none()
+}
 
 /// Additive increase, multiplicative decrease.
 #[derive(Debug)]
@@ -48,6 +59,8 @@ struct State {
     width: usize,
     successes: usize,
     throttled: u32,
+    /// Answers 503 without a time in a row.
+    busy: u32,
     pause_until: Option<Instant>,
     cut_at: Option<Instant>,
 }
@@ -55,7 +68,7 @@ struct State {
 impl Pace {
     pub(super) fn new(concurrency: usize, patience: Patience) -> Self {
         let max = concurrency.clamp(1, 64);
-        let state = State { width: max, successes: 0, throttled: 0, pause_until: None, cut_at: None };
+        let state = State { width: max, successes: 0, throttled: 0, busy: 0, pause_until: None, cut_at: None };
         Self { max, patience, state: Mutex::new(state) }
     }
 
@@ -90,6 +103,9 @@ impl Pace {
 
     /// Learns from an answer; true when the request should be sent once more after the pause.
     pub(super) fn observe(&self, result: &Result<Response, TransportError>) -> bool {
+        if result.as_ref().is_ok_and(is_busy) {
+            return self.step_back();
+        }
         let throttle = match result {
             Ok(response) => throttle(response, &self.patience),
             Err(TransportError::Timeout(_)) => {
@@ -101,6 +117,7 @@ impl Pace {
         let mut state = self.state();
         let Some(pause) = throttle else {
             state.throttled = 0;
+            state.busy = 0;
             state.successes += 1;
             if state.successes >= state.width && state.width < self.max {
                 state.width += 1;
@@ -110,6 +127,19 @@ impl Pace {
         };
         state.throttled = state.throttled.saturating_add(1);
         let until = Instant::now() + pause;
+        state.pause_until = Some(state.pause_until.map_or(until, |old| old.max(until)));
+        self.cut(&mut state);
+        true
+    }
+
+    /// The target has too much to do right now, perhaps because of us: fewer at once, and one more try.
+    fn step_back(&self) -> bool {
+        let mut state = self.state();
+        state.busy = state.busy.saturating_add(1);
+        if state.busy > MAX_BUSY {
+            return false;
+        }
+        let until = Instant::now() + self.patience.breath;
         state.pause_until = Some(state.pause_until.map_or(until, |old| old.max(until)));
         self.cut(&mut state);
         true

@@ -60,8 +60,13 @@ fn pets(request: &Request) -> Answer {
 /// With next to no patience.
 fn equipment(kind: ScanKind) -> Equipment {
     let short = Duration::from_millis(1);
-    let patience =
-        Patience { max_pause: short, default_pause: short, grace: Duration::from_millis(50), tries: [short; 3] };
+    let patience = Patience {
+        max_pause: short,
+        default_pause: short,
+        breath: short,
+        grace: Duration::from_millis(50),
+        tries: [short; 3],
+    };
     Equipment { patience, ..Equipment::of(kind) }
 }
 
