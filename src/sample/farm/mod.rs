@@ -45,7 +45,6 @@ struct App {
 }
 
 /// The farm with these mutants alive, its documents at `/openapi.json`, `/openapi-3.0.json` and `/swagger.json`.
-#[must_use]
 pub fn router(on: Switches) -> Router {
     let ops = operations();
     let documents = document::all(&ops);
