@@ -17,7 +17,7 @@ const MIN_VALUE: usize = 4;
 
 /// Collects the steps of a finding that needs more than one request.
 ///
-/// ```ignore
+/// ```text
 /// let steps = cx.report.sequence().then(&create).capture("id", CaptureFrom::Body("/id".to_owned())).then(&read).steps();
 /// cx.report.build(&INFO, &suspicion, Some(operation), &exchanges).with_steps(steps)
 /// ```
