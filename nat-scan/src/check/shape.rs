@@ -95,6 +95,11 @@ pub(crate) fn is_soft_error(json: &Value) -> bool {
     is_false("success") || is_false("ok") || says_failed("status") || has_error("error") || has_error("errors")
 }
 
+/// The answer shows where the program failed.
+pub(crate) fn names_its_place(exchange: &Exchange) -> bool {
+    exchange.response().is_some_and(|response| trace::find(response, exchange.json()).is_some_and(|leak| leak.strong))
+}
+
 /// What tells one failure from another without its values: the newest stack frame, else the shape of the error body.
 pub(crate) fn error_cause(exchange: &Exchange) -> String {
     let Some(response) = exchange.response() else { return String::new() };

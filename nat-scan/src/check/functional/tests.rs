@@ -206,7 +206,12 @@ fn server_errors() {
         "responses": {"200": {"description": ""}}});
     let faulty =
         || Row::new("GET", limited.clone()).target("/items?limit=x").intent(negative("query", "limit", "type"));
-    check("500 to a faulty request", faulty().answer(500, &[], ""), &["F001  | 500| | high"]);
+    check("500 to a faulty request", faulty().answer(500, &[], ""), &["F001  | 500||type limit | high"]);
+    check(
+        "500 to a faulty request, with a code",
+        faulty().json(500, r#"{"error":"DB"}"#),
+        &["F001  | 500|error=DB | high"],
+    );
     check("as valid ones", faulty().with(|row| row.baseline_fails = true).answer(500, &[], ""), &[]);
 }
 
@@ -406,7 +411,7 @@ fn faulty_bodies() {
     let malformed = |kind, body: &str| put(body).intent(Intent::MalformedBody { kind });
     check("cut, accepted", malformed("truncated", r#"{"name":"#), &["F026 body | truncated | medium"]);
     check("cut, rejected", malformed("truncated", r#"{"name":"#).answer(400, &[], ""), &[]);
-    check("cut, fails", malformed("truncated", r#"{"name":"#).answer(500, &[], ""), &["F001  | 500| | high"]);
+    check("cut, fails", malformed("truncated", r#"{"name":"#).answer(500, &[], ""), &["F001  | 500||truncated | high"]);
     check("a parser may take the last", malformed("duplicate-keys", r#"{"name":"a","name":"b"}"#), &[]);
     check("a parser may skip the mark", malformed("bom", "\u{feff}{\"name\":\"a\"}"), &[]);
 }
