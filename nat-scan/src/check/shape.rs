@@ -138,6 +138,7 @@ fn error_shape(json: &Value) -> String {
 fn is_code(text: &str) -> bool {
     text.len() <= 64
         && !text.is_empty()
+        && text != "about:blank"
         && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_.-:/".contains(&byte))
 }
 

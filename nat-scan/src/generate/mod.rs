@@ -108,7 +108,7 @@ pub enum Intent {
     Unusual {
         /// Where.
         slot: Slot,
-        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `line-feed`, `beyond-latin`, `quote`, `bell`, `large`,
+        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `line-feed`, `beyond-latin`, `quote`, `separator`, `large`,
         /// `calendar-end`, `calendar-begin`, `status`, or the number of bits that a number needs.
         #[serde(deserialize_with = "known_word")]
         kind: Word,
@@ -149,7 +149,7 @@ const WORDS: [&str; 32] = [
     "line-feed",
     "beyond-latin",
     "quote",
-    "bell",
+    "separator",
     "calendar-end",
     "calendar-begin",
     "status",

@@ -169,7 +169,13 @@ fn header(finding: &Finding, document: &Value) -> Option<Vec<Change>> {
 fn schema(finding: &Finding, document: &Value) -> Option<Vec<Change>> {
     let keyword_path = finding.cause.strip_prefix("F013|")?;
     let (schema, keyword) = keyword_path.rsplit_once('/')?;
-    let schema = real(document, schema)?;
+    // A shared definition is named, any other schema is pointed at.
+    let schema = match schema.starts_with('/') {
+        true => real(document, schema),
+        false => {
+            ["/components/schemas", "/definitions"].iter().find_map(|at| real(document, &format!("{at}/{schema}")))
+        }
+    }?;
     let path = format!("{schema}/{keyword}");
     let old = document.pointer(&path)?;
     let answer = answer(finding).filter(|answer| !answer.body.is_cut && !answer.body.is_base64)?;
