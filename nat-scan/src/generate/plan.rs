@@ -1,5 +1,6 @@
 //! Which cases an operation gets, in which order.
 
+mod order;
 mod robust;
 
 use std::collections::HashSet;
@@ -423,6 +424,9 @@ impl<'a> Plan<'a> {
                 index += 1;
                 kept.contains(&(index - 1))
             });
+        }
+        if self.phase == Phase::Coverage {
+            self.cases = order::breadth_first(self.cases);
         }
         for (ordinal, case) in (0..).zip(&mut self.cases) {
             case.ordinal = ordinal;
