@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::chain::hint;
 use crate::check::{Exchange, trace};
 
 /// Paths kept of one value.
@@ -111,6 +112,17 @@ pub(crate) fn error_cause(exchange: &Exchange) -> String {
         Some(json) => error_shape(json),
         None => first_words(&String::from_utf8_lossy(&response.body[..response.body.len().min(2_000)])),
     }
+}
+
+/// What a refusal says is wrong, without values: the first part that it names, else its first words.
+pub(crate) fn complaint(exchange: &Exchange) -> Option<String> {
+    let json = exchange.json()?;
+    if let Some(hint) = hint::read(json).first() {
+        return Some(hint.gist());
+    }
+    let texts = leaves(json);
+    let words = texts.iter().filter_map(|leaf| leaf.split_once('=')).map(|(_, text)| first_words(text));
+    words.max_by_key(String::len).filter(|words| words.contains(' '))
 }
 
 /// Keys of the error object, with the values of members that hold codes.

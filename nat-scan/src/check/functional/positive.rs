@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{grants_credentials, is_contractual};
+use crate::check::shape::complaint;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::Severity;
@@ -41,9 +42,12 @@ impl Check for PositiveRejected {
         }
         let suspicion = match exchange.case.as_ref().and_then(difference) {
             // One thing is different from a request that is accepted: that is the constraint.
-            Some(label) => Suspicion::new(Severity::Low, "", format!("rejected|{label}"), explanation)
-                .cause(format!("F021|{label}"))
-                .proof(Proof::RepeatWithControl),
+            Some(label) => {
+                let what = complaint(exchange).unwrap_or_else(|| label.to_owned());
+                Suspicion::new(Severity::Low, "", format!("rejected|{what}"), explanation)
+                    .cause(format!("F021|{what}"))
+                    .proof(Proof::RepeatWithControl)
+            }
             None => Suspicion::new(Severity::Low, "", "rejected", explanation).proof(Proof::TwoSamples),
         };
         vec![suspicion]

@@ -59,7 +59,11 @@ impl Check for ServerError {
         vec![
             Suspicion::new(Severity::High, "", discriminant, explanation)
                 .confidence(Confidence::Confirmed)
-                .proof(if response.status == 503 { Proof::RepeatLater } else { Proof::Repeat })
+                .proof(match exchange.case.as_ref().map(|case| &case.intent) {
+                    _ if response.status == 503 => Proof::RepeatLater,
+                    Some(Intent::Unusual { .. }) => Proof::RepeatBesidePlain,
+                    _ => Proof::Repeat,
+                })
                 .cause(format!("F001|{shared}")),
         ]
     }
