@@ -15,9 +15,10 @@ use super::judge::Judges;
 use super::lessons::Lessons;
 use super::line::Answer;
 use super::narrate::{Narrator, span};
+use super::passage::Passage;
 use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
-use super::session::Session;
+use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, Tally, copy, cut};
 use crate::check::functional::is_protected;
 use crate::check::{As, Context, Exchange, Proof};
@@ -260,8 +261,10 @@ impl Driver {
         if answer.throttled.is_some() {
             tally.count(answer.throttled);
         }
+        let replayed = answer.replayed;
         let exchange = Exchange::new(Some(case), request, answer.result, truth, answer.at);
-        if exchange.status() == Some(401) {
+        // A refusal of before says nothing about the credentials of now.
+        if exchange.status() == Some(401) && !replayed {
             session.identities.refused();
         }
         tally.record(position, &exchange, self.baseline_bytes);
@@ -508,8 +511,17 @@ impl Driver {
 /// One case: credentials, bytes out, answer in.
 async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
     let Planned { position, case, mut request } = planned;
-    session.identities.apply(As::Primary, &mut request).await;
-    let answer = session.line.send_paid(&request, false, Purpose::Case).await;
+    let passage = Passage::of_case(&session.words, position);
+    let how = Sending { fresh: false, purpose: Purpose::Case, paid: true };
+    let answer = session.exchange(&passage, &mut request, As::Primary, how).await;
+    passage.finish();
+    // What is paid for is refused only when the scan is stopped.
+    let answer = answer.unwrap_or_else(|| Answer {
+        result: Err(TransportError::Cancelled),
+        at: session.line.now.now(),
+        throttled: None,
+        replayed: false,
+    });
     Landed { position, case, request, answer }
 }
 

@@ -15,6 +15,7 @@ mod line;
 mod narrate;
 pub mod outcome;
 mod pace;
+mod passage;
 mod plan;
 mod prepare;
 mod probe;
@@ -30,6 +31,8 @@ mod tally;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -41,12 +44,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::identity::Credentials;
+use crate::journal::Journal;
 use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
 pub use event::{Event, EventSink};
 #[cfg(test)]
-pub(crate) use fake::operation as test_operation;
+pub(crate) use fake::{operation as test_operation, respond as test_respond};
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
 pub(crate) use recheck::{Control, Recheck};
@@ -138,6 +142,28 @@ pub struct EnginePorts {
 /// Runs a scan to its end. Always returns an outcome, cancelled and failed scans included; all it allocates is bounded
 /// by the configuration. Events go to `sink` in order.
 pub async fn run(config: ScanConfig, ports: EnginePorts, sink: EventSink, cancel: CancellationToken) -> Outcome {
+    run_with(config, ports, sink, cancel, Journal::none()).await
+}
+
+/// As [`run`], with a journal: what it holds is not asked again, and what is asked goes into it. It stays when the scan
+/// ends; whoever opened it removes it.
+///
+/// A journal of another scan fails this one with `JOURNAL_FOREIGN`, unless it was opened to start over.
+pub async fn run_with(
+    config: ScanConfig,
+    ports: EnginePorts,
+    sink: EventSink,
+    cancel: CancellationToken,
+    journal: Arc<Journal>,
+) -> Outcome {
     let equipment = run::Equipment::of(config.kind);
-    run::run(config, ports, sink, cancel, equipment).await
+    let done = CancellationToken::new();
+    let scan = async {
+        let outcome = run::run(config, ports, sink, cancel, equipment, Arc::clone(&journal)).await;
+        done.cancel();
+        outcome
+    };
+    // In one task: whoever drops the scan drops its writer.
+    let (outcome, ()) = tokio::join!(scan, journal.write_until(&done));
+    outcome
 }

@@ -13,7 +13,8 @@ pub(crate) const SPEC_FAULT: &str = "Spec, ";
 /// Why a scan failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanFailure {
-    /// `TARGET_UNREACHABLE`, `TARGET_NOT_ALLOWED`, `SPEC_INVALID`, `AUTH_FAILED`, `TIMED_OUT` or `ENGINE_ERROR`.
+    /// `TARGET_UNREACHABLE`, `TARGET_NOT_ALLOWED`, `SPEC_INVALID`, `AUTH_FAILED`, `TIMED_OUT`,
+    /// `JOURNAL_FOREIGN` or `ENGINE_ERROR`.
     pub code: String,
     /// A sentence for the user.
     pub message: String,

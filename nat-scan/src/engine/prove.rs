@@ -7,8 +7,9 @@ use super::budget::Purpose;
 use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
-use super::session::Session;
-use crate::check::{Context, Exchange, Proof};
+use super::passage::Passage;
+use super::session::{Sending, Session};
+use crate::check::{As, Context, Exchange, Proof};
 use crate::finding::Role;
 use crate::generate::{self, Intent, Phase};
 
@@ -16,6 +17,9 @@ use crate::generate::{self, Intent, Phase};
 const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Other valid requests that are tried as a second sample.
 const MAX_SAMPLES: usize = 3;
+
+/// Each exchange uses a connection of its own.
+const SENDING: Sending = Sending { fresh: true, purpose: Purpose::Proof, paid: false };
 
 /// How a proof ended.
 pub(super) struct Proved {
@@ -43,9 +47,16 @@ struct Attempt<'a> {
     judges: &'a Judges,
     candidate: &'a Candidate,
     knowledge: &'a Knowledge,
+    passage: Passage,
     exchanges: Vec<(Role, Exchange)>,
     sent: Vec<Option<u16>>,
     starved: bool,
+}
+
+/// The same for the same suspicion of the same case, whenever a scan comes to it.
+fn describe(candidate: &Candidate) -> String {
+    let (check, scope, location, discriminant) = &candidate.key;
+    format!("proof {} {check} {scope:?} {location}\n{discriminant}", candidate.position)
 }
 
 /// Tries to prove one suspicion. Each exchange uses a connection of its own.
@@ -55,7 +66,9 @@ pub(super) async fn prove(
     candidate: Candidate,
     knowledge: Knowledge,
 ) -> Proved {
+    let passage = session.passage(&describe(&candidate));
     let mut attempt = Attempt {
+        passage,
         session: &session,
         judges: &judges,
         candidate: &candidate,
@@ -74,6 +87,10 @@ pub(super) async fn prove(
         Proof::RepeatWithWitness => attempt.witness().await && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
+    // A proof that was stopped is not done.
+    if !session.line.cancel.is_cancelled() {
+        attempt.passage.finish();
+    }
     let Attempt { exchanges, sent, starved, .. } = attempt;
     Proved { exchanges: proved.then_some(exchanges), starved: starved && !proved, sent, candidate }
 }
@@ -90,7 +107,9 @@ impl Attempt<'_> {
 
     /// As [`Attempt::repeat`], after a pause.
     async fn repeat_after(&mut self, pause: Duration) -> bool {
-        tokio::time::sleep(pause).await;
+        if !self.passage.is_ahead() {
+            tokio::time::sleep(pause).await;
+        }
         self.repeat().await
     }
 
@@ -154,12 +173,11 @@ impl Attempt<'_> {
             if tried > MAX_SAMPLES {
                 break;
             }
-            session.identities.apply(crate::check::As::Primary, &mut request).await;
-            let truth = session.classify(operation, &request);
-            let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+            let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
                 self.starved = true;
                 return false;
             };
+            let truth = session.classify(operation, &request);
             let sample = Exchange::new(Some(case), request, answer.result, truth, answer.at);
             self.sent.push(sample.status());
             if !self.suspects(&sample) {
@@ -187,10 +205,9 @@ impl Attempt<'_> {
 
     /// The same request once more.
     async fn send(&mut self, like: &Exchange) -> Option<Exchange> {
-        let mut request = self.session.once_more(like);
+        let mut request = self.session.once_more(like, &self.passage);
         // Credentials may have been renewed since.
-        self.session.identities.apply(crate::check::As::Primary, &mut request).await;
-        let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+        let Some(answer) = self.session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
             self.starved = true;
             return None;
         };

@@ -11,6 +11,7 @@ use super::*;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::finding::Severity;
 use crate::generate::Phase;
+use crate::journal::Journal;
 use crate::transport::{Request, TransportError};
 
 const SPEC: &str = r#"{
@@ -72,7 +73,7 @@ fn equipment(kind: ScanKind) -> Equipment {
 
 async fn observe(config: ScanConfig, api: &Arc<FakeApi>, sink: EventSink, cancel: CancellationToken) -> Outcome {
     let equipment = equipment(config.kind);
-    super::run::run(config, ports(api), sink, cancel, equipment).await
+    super::run::run(config, ports(api), sink, cancel, equipment, Journal::none()).await
 }
 
 async fn scan(config: ScanConfig, api: &Arc<FakeApi>) -> Outcome {
@@ -104,7 +105,7 @@ impl Check for FiveHundred {
 
 async fn scan_with(config: ScanConfig, api: &Arc<FakeApi>, check: &'static dyn Check) -> Outcome {
     let equipment = Equipment { functional: vec![check], stateful: &[], ..equipment(config.kind) };
-    super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment).await
+    super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment, Journal::none()).await
 }
 
 #[tokio::test]
@@ -485,7 +486,9 @@ async fn security_checks_share_the_budget_and_are_contained() {
     let security: Vec<&'static dyn crate::check::SecurityCheck> =
         vec![&Greedy { panics: true }, &Greedy { panics: false }, &Greedy { panics: false }];
     let equipment = Equipment { security, ..equipment(ScanKind::Security) };
-    let outcome = super::run::run(config, ports(&api), Arc::new(|_| {}), CancellationToken::new(), equipment).await;
+    let outcome =
+        super::run::run(config, ports(&api), Arc::new(|_| {}), CancellationToken::new(), equipment, Journal::none())
+            .await;
     assert_eq!(outcome.failure, None);
     assert_eq!((outcome.passed, outcome.failed), (2, 0));
     assert_eq!(outcome.requests, 200);
