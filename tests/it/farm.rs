@@ -46,7 +46,7 @@ async fn post(address: &str, path: &str, body: &str) -> String {
 }
 
 /// Registers a user and signs in.
-async fn sign_in(address: &str) -> String {
+pub(crate) async fn sign_in(address: &str) -> String {
     let body = r#"{"name":"ada","password":"lovelace"}"#;
     let registered = post(address, "/register", body).await;
     assert!(registered.starts_with("HTTP/1.1 201"), "{registered}");

@@ -12,5 +12,6 @@ mod hostile;
 mod layout;
 mod parity;
 mod process;
+mod resume;
 mod sample;
 mod server;

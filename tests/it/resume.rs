@@ -1,0 +1,153 @@
+//! Scans that are killed and go on: `kill -9` at random points gives the findings of the scan that was left alone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+
+use nat::sample::farm::{Switches, router};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::farm::sign_in;
+use crate::process::nat;
+
+/// Of the points at which scans are killed; printed with each.
+const SEED: u64 = 20_261_126;
+const POINTS: usize = 20;
+/// Probe, document and looks at the target are repeated.
+const BEGINNING: u64 = 12;
+
+/// A farm that counts what it is asked.
+struct Farm {
+    address: String,
+    token: String,
+    asked: watch::Sender<u64>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Farm {
+    async fn open() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let asked = watch::Sender::new(0);
+        let counter = asked.clone();
+        let count = move |request: axum::extract::Request, next: axum::middleware::Next| {
+            counter.send_modify(|asked| *asked += 1);
+            next.run(request)
+        };
+        let app = router(Switches::all()).layer(axum::middleware::from_fn(count));
+        let server = tokio::spawn(axum::serve(listener, app).into_future());
+        let token = sign_in(&address).await;
+        asked.send_replace(0);
+        Self { address, token, asked, server }
+    }
+
+    /// Starts `nat scan` on a part of the farm.
+    fn scan(&self, dir: &Path) -> Child {
+        let target = format!("http://{}", self.address);
+        let mut command = nat();
+        command.args(["scan", &target, "--spec", &format!("{target}/openapi.json"), "--bearer", &self.token]);
+        command.args(["--seed", "7", "--max-requests", MAX_REQUESTS, "--quiet", "--fail-on", "none"]);
+        command.arg("--journal").arg(dir.join("journal")).arg("--output").arg(dir.join("report.json"));
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts")
+    }
+
+    fn count(&self) -> u64 {
+        *self.asked.borrow()
+    }
+
+    async fn is_asked(&self, times: u64) {
+        self.asked.subscribe().wait_for(|asked| *asked >= times).await.expect("the farm is open");
+    }
+}
+
+impl Drop for Farm {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+const MAX_REQUESTS: &str = "20000";
+
+/// Waits for a child without standing in the way of the farm.
+async fn ended(mut child: Child) -> std::process::ExitStatus {
+    tokio::task::spawn_blocking(move || child.wait()).await.expect("no panic").expect("it ends")
+}
+
+/// Fingerprints of a report, and the hash of its plan.
+fn findings(dir: &Path) -> BTreeSet<String> {
+    let text = std::fs::read(dir.join("report.json")).expect("a report");
+    let report: Value = serde_json::from_slice(&text).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    findings.iter().map(|f| format!("{} {} {}", f["check_id"], f["endpoint"], f["location"])).collect()
+}
+
+/// Records of a journal behind its header: each spares at least one request.
+fn records(path: &Path) -> u64 {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let (mut at, mut count) = (b"NAT-JOURNAL-1\n".len(), 0_u64);
+    while let Some(length) = bytes.get(at..at + 4) {
+        let length = u32::from_le_bytes(length.try_into().expect("four bytes"));
+        at += 8 + length as usize;
+        count += u64::from(at <= bytes.len());
+    }
+    count.saturating_sub(1)
+}
+
+/// Pseudo-random, the same each time.
+fn points(most: u64) -> Vec<u64> {
+    let mut state = SEED;
+    let next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1 + (state >> 33) % most
+    };
+    std::iter::repeat_with(next).take(POINTS).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scan_killed_at_twenty_points_finds_what_it_would_have_found() {
+    let begin = std::time::Instant::now();
+    let dir = tempfile::tempdir().expect("a directory");
+    let farm = Farm::open().await;
+    let status = ended(farm.scan(dir.path())).await;
+    assert_eq!(status.code(), Some(0));
+    assert!(!dir.path().join("journal").exists(), "it goes with the end of the scan");
+    let (whole, all) = (findings(dir.path()), farm.count());
+    eprintln!("undisturbed: {all} requests, {} findings, {:?}", whole.len(), begin.elapsed());
+    assert!(whole.len() > 20, "{whole:#?}");
+    let limit = Arc::new(tokio::sync::Semaphore::new(2));
+    let mut runs = tokio::task::JoinSet::new();
+    for point in points(all) {
+        let limit = Arc::clone(&limit);
+        runs.spawn(async move {
+            let _turn = limit.acquire_owned().await.expect("open");
+            let dir = tempfile::tempdir().expect("a directory");
+            let farm = Farm::open().await;
+            let mut child = farm.scan(dir.path());
+            farm.is_asked(point).await;
+            child.kill().expect("killed");
+            ended(child).await;
+            let (first, kept) = (farm.count(), records(&dir.path().join("journal")));
+            let status = ended(farm.scan(dir.path())).await;
+            assert_eq!(status.code(), Some(0), "killed at {point}");
+            (point, first, kept, farm.count() - first, findings(dir.path()))
+        });
+    }
+    let mut table = String::new();
+    let mut different = Vec::new();
+    while let Some(run) = runs.join_next().await {
+        let (point, first, kept, second, found) = run.expect("no panic");
+        table.push_str(&format!("{point} killed at {first}, {kept} records, {second} sent by the second\n"));
+        if found != whole {
+            let lost: Vec<_> = whole.difference(&found).cloned().collect();
+            let new: Vec<_> = found.difference(&whole).cloned().collect();
+            different.push(format!("{point}: lost {lost:#?}, new {new:#?}"));
+        }
+        if second + kept > all + BEGINNING {
+            different.push(format!("{point}: {second} sent again, {kept} kept, {all} in all"));
+        }
+    }
+    eprintln!("seed {SEED}\n{table}{:?}", begin.elapsed());
+    assert!(different.is_empty(), "seed {SEED}\n{table}\n{}", different.join("\n"));
+}
