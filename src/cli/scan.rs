@@ -111,6 +111,9 @@ pub(super) struct LimitArgs {
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
     safe_mode: bool,
+    /// Leave what the scan made; otherwise it is removed at the end where the document has a DELETE for it.
+    #[arg(long)]
+    no_clean_up: bool,
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
@@ -229,6 +232,7 @@ pub(super) fn scan_config(
         exclude: limits.exclude.clone(),
         seed: limits.seed.unwrap_or_else(random_seed),
         safe_mode: limits.safe_mode,
+        clean_up: !limits.no_clean_up,
         scan_id: nat::core::ScanId::generate(nat::core::time::Clock::now(&SystemClock), &SystemEntropy).to_string(),
     })
 }

@@ -4,6 +4,7 @@ mod authz;
 mod billing;
 mod cases;
 mod cli;
+mod determinism;
 mod docs;
 mod farm;
 mod findings;

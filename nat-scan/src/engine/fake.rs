@@ -163,6 +163,7 @@ pub(super) fn config(spec: Option<&str>) -> ScanConfig {
         exclude: Vec::new(),
         seed: 7,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_test".to_owned(),
     }
 }

@@ -1,7 +1,9 @@
 //! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
 
 mod budget;
+mod clean_up;
 mod contain;
+mod crash;
 mod crawl;
 mod discover;
 mod docket;
@@ -29,6 +31,10 @@ mod session;
 mod tally;
 
 #[cfg(test)]
+mod clean_up_tests;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod resume_tests;
@@ -48,6 +54,7 @@ use crate::journal::Journal;
 use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
+pub use clean_up::CleanUp;
 pub use event::{Event, EventSink};
 #[cfg(test)]
 pub(crate) use fake::{operation as test_operation, respond as test_respond};
@@ -111,6 +118,8 @@ pub struct ScanConfig {
     pub seed: u64,
     /// Only methods that are safe by definition.
     pub safe_mode: bool,
+    /// At the end, remove what the scan made. Never in safe mode.
+    pub clean_up: bool,
     /// In `User-Agent` and `X-NAT-Scan-Id`.
     pub scan_id: String,
 }

@@ -8,6 +8,7 @@ use tokio::time::{Duration, sleep};
 use url::Url;
 
 use super::budget::{Budget, Purpose};
+use super::clean_up::Made;
 use super::crawl::crawl;
 use super::discover::discover;
 use super::event::Event;
@@ -131,7 +132,9 @@ pub(super) async fn prepare(
         narrator.notice(format!("The scan was resumed; {known} steps of it were in its journal and not repeated."));
     }
     let report = FindingBuilder::new(line.transport.origin(), redactor).seeded(config.seed);
+    let made = Made::new(&api, &base_path, line.transport.origin(), &bound.nonce);
     let session = Session {
+        made,
         authenticated: identities.has(As::Primary),
         api: Arc::new(api),
         line: Arc::clone(line),

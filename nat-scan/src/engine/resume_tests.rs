@@ -43,10 +43,10 @@ const SPEC: &str = r#"{
 /// `DELETE` removes nothing, and a size of 9 breaks `POST`. Names need not be unique: a made-up name that was sent in the
 /// last moment before the end is sent again, and a target that refuses it then answers otherwise than it did.
 #[derive(Clone, Default)]
-struct Toys(Arc<Mutex<BTreeMap<u64, Value>>>);
+pub(super) struct Toys(Arc<Mutex<BTreeMap<u64, Value>>>);
 
 impl Toys {
-    fn answer(&self, request: &Request) -> Answer {
+    pub(super) fn answer(&self, request: &Request) -> Answer {
         let mut toys = self.0.lock().unwrap();
         let path = request.target.split('?').next().unwrap();
         let body: Option<Value> = request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok());
@@ -81,7 +81,7 @@ impl Toys {
     }
 
     /// The same toys behind another connection.
-    fn api(&self) -> Arc<FakeApi> {
+    pub(super) fn api(&self) -> Arc<FakeApi> {
         let toys = self.clone();
         FakeApi::new(move |request| toys.answer(request))
     }
@@ -93,13 +93,14 @@ impl Toys {
     }
 }
 
-fn settings(kind: ScanKind) -> ScanConfig {
-    ScanConfig { kind, max_requests: 3_000, ..config(Some(SPEC)) }
+pub(super) fn settings(kind: ScanKind) -> ScanConfig {
+    ScanConfig { kind, max_requests: 3_000, clean_up: false, ..config(Some(SPEC)) }
 }
 
-async fn scan(config: ScanConfig, api: &Arc<FakeApi>, journal: Arc<Journal>) -> Outcome {
+pub(super) async fn scan(config: ScanConfig, api: &Arc<FakeApi>, journal: Arc<Journal>) -> Outcome {
     let short = std::time::Duration::from_millis(1);
-    let patience = Patience { breath: short, grace: short, tries: [short; 3], ..Patience::default() };
+    let patience =
+        Patience { breath: short, grace: short, tries: [short; 3], watch: [short; 3], ..Patience::default() };
     let equipment = Equipment { patience, ..Equipment::of(config.kind) };
     super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment, journal).await
 }
@@ -115,7 +116,7 @@ async fn flush(journal: &Journal) {
 }
 
 /// What must be the same.
-fn essence(outcome: &Outcome) -> (Vec<(String, String, u32)>, String, u64) {
+pub(super) fn essence(outcome: &Outcome) -> (Vec<(String, String, u32)>, String, u64) {
     let findings = outcome.findings.iter().map(|f| (f.id.clone(), f.endpoint.clone(), f.occurrences)).collect();
     (findings, outcome.plan_hash.clone(), outcome.requests)
 }

@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Stop;
+use super::clean_up::clean_up;
 use super::contain::contain;
 use super::event::{Event, EventSink};
 use super::execute::{Driver, halt};
@@ -152,10 +153,16 @@ async fn test(
     }
     let stateful = !is_security && !config.safe_mode;
     let mut stop = waves(&mut driver, if stateful { equipment.stateful } else { &[] }, &mut verdicts).await;
+    if stop.is_none() && driver.pulse.was_weak() {
+        stop = driver.look_at_target().await;
+    }
     if stop.is_none() && count > 0 {
         let (reason, (passed, failed)) =
             secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
         (stop, verdicts) = (reason, (verdicts.0 + passed, verdicts.1 + failed));
+    }
+    if config.clean_up && !config.safe_mode && matches!(stop, None | Some(Stop::Requests)) {
+        outcome.clean_up = clean_up(&mut driver).await;
     }
     if stop != Some(Stop::Cancelled) {
         driver.tell_progress(if is_security { Phase::Security } else { Phase::Coverage }, 100);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Purpose;
+use super::clean_up::Made;
 use super::contain::contain;
 use super::identities::Identities;
 use super::line::{Answer, Line};
@@ -33,6 +34,8 @@ pub(super) struct Session {
     pub(super) seed: u64,
     /// Make texts of this scan unique, and know its journal.
     pub(super) words: Arc<Words>,
+    /// What answers said was made.
+    pub(super) made: Made,
     pub(super) authenticated: bool,
     pub(super) report: FindingBuilder,
 }
@@ -65,6 +68,9 @@ impl Session {
             None => self.line.send(request, how.fresh, how.purpose).await?,
         };
         passage.note(print, request, &answer);
+        if let Ok(response) = &answer.result {
+            self.made.observe(request, response);
+        }
         Some(answer)
     }
 

@@ -67,6 +67,7 @@ fn equipment(kind: ScanKind) -> Equipment {
         breath: short,
         grace: Duration::from_millis(50),
         tries: [short; 3],
+        watch: [short; 3],
     };
     Equipment { patience, ..Equipment::of(kind) }
 }
@@ -261,7 +262,7 @@ async fn target_that_dies_during_the_scan_keeps_the_results() {
     });
     let outcome = scan(config(Some(SPEC)), &api).await;
     assert_eq!(outcome.failure, None);
-    assert!(outcome.notices.iter().any(|notice| notice.contains("became unreachable")), "{:?}", outcome.notices);
+    assert!(outcome.notices.iter().any(|notice| notice.contains("stopped answering")), "{:?}", outcome.notices);
     assert!(api.count() < 120, "{}", api.count());
 }
 
