@@ -60,10 +60,11 @@ pub(crate) struct Part {
     pub(crate) concurrency: usize,
     /// First letters of the paths that are left out.
     pub(crate) left_out: &'static str,
+    pub(crate) max_requests: u64,
 }
 
 async fn scan(on: Switches, document: &str, seed: u64) -> Outcome {
-    scan_part(on, document, seed, Part { concurrency: 8, left_out: "" }).await
+    scan_part(on, document, seed, Part { concurrency: 8, left_out: "", max_requests: 20_000 }).await
 }
 
 pub(crate) async fn scan_part(on: Switches, document: &str, seed: u64, part: Part) -> Outcome {
@@ -80,7 +81,7 @@ pub(crate) async fn scan_part(on: Switches, document: &str, seed: u64, part: Par
         second_credentials: None,
         concurrency: part.concurrency,
         limits: Limits::default(),
-        max_requests: 20_000,
+        max_requests: part.max_requests,
         max_duration: Duration::from_secs(120),
         max_bytes: 256 << 20,
         exclude: part.left_out.chars().map(|letter| format!("/{letter}*")).collect(),

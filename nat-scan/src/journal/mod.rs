@@ -30,7 +30,7 @@ pub(crate) use record::{Kept, KeptAnswer, Place};
 pub use store::{FileStore, JournalStore};
 
 /// Bytes of a journal, of all beginnings together. What comes after is asked again when a scan is resumed.
-pub const MAX_BYTES: u64 = 256 << 20;
+pub const MAX_BYTES: u64 = 128 << 20;
 /// Records are written at most so long after they were made…
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// … or when there are so many…
