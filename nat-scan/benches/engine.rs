@@ -200,6 +200,7 @@ impl Setup {
             exclude: Vec::new(),
             seed: 1,
             safe_mode: false,
+            clean_up: true,
             scan_id: "scan_bench".to_owned(),
         };
         let ports =

@@ -109,6 +109,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         exclude: Vec::new(),
         seed: 1,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_embedded".to_owned(),
     };
     let policy = TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) };

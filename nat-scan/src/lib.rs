@@ -17,6 +17,7 @@ pub mod finding;
 pub mod gate;
 pub mod generate;
 pub mod identity;
+pub mod journal;
 pub mod policy;
 pub mod replay;
 pub mod report;

@@ -3,7 +3,7 @@
 mod gate;
 mod progress;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use nat::core::secret::SecretString;
 use nat::core::time::SystemClock;
 use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use nat::scan::identity::{Credentials, OAuth2};
+use nat::scan::journal::{FileStore, Foreign, Journal};
 use nat::scan::report::{self, Format};
 use nat::scan::transport::Limits;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ Examples:
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
   nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat scan http://127.0.0.1:8000 --journal nat.journal
   nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
 
 Exit codes: 0 passed, 1 the gate failed (--gate, --fail-on), 2 wrong arguments, 3 unusable spec,
@@ -44,6 +46,10 @@ pub(super) struct ScanArgs {
     /// Write the report there; its ending chooses the format when --format does not.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Keep there what was answered. A scan that was killed goes on where it was when it is started again with the same
+    /// file, document and options; the file goes when the scan ends.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// No progress, only the result.
     #[arg(long, short)]
     quiet: bool,
@@ -105,6 +111,9 @@ pub(super) struct LimitArgs {
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
     safe_mode: bool,
+    /// Leave what the scan made; otherwise it is removed at the end where the document has a DELETE for it.
+    #[arg(long)]
+    no_clean_up: bool,
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
@@ -129,10 +138,17 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         Ok(format) => format,
         Err(why) => return exit::fail(exit::USAGE, &why),
     };
-    let config = match scan_config(&args.url, args.spec.as_deref(), &args.identity, &args.limits, kind) {
+    let mut config = match scan_config(&args.url, args.spec.as_deref(), &args.identity, &args.limits, kind) {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
     };
+    let journal = match open_journal(args.journal.as_deref()).await {
+        Ok(journal) => journal,
+        Err(why) => return exit::fail(exit::USAGE, &why),
+    };
+    if args.limits.seed.is_none() {
+        config.seed = journal.seed().unwrap_or(config.seed);
+    }
     let gate = match gate::Files::read(&args.gate, args.spec.as_deref()) {
         Ok(gate) => gate,
         Err(why) => return exit::fail(exit::USAGE, &why),
@@ -142,12 +158,28 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
     let shown = progress::Progress::start(args.quiet);
     let ports = nat::server::engine_ports(false, Vec::new(), Arc::new(SystemClock));
     let outcome = tokio::select! {
-        outcome = engine::run(config, ports, shown.sink(), cancel.clone()) => outcome,
+        outcome = engine::run_with(config, ports, shown.sink(), cancel.clone(), Arc::clone(&journal)) => outcome,
         () = super::server::second_signal(&cancel) => return exit::fail(exit::CANCELLED, "stopped at once"),
     };
     shown.finish();
     let written = write_report(&args, &outcome, &scan_id, format);
-    if written != ExitCode::SUCCESS { written } else { verdict(&args, &outcome, gate) }
+    if written != ExitCode::SUCCESS {
+        return written;
+    }
+    // One that was cancelled, or did not come to its first request, may go on later.
+    if !outcome.cancelled
+        && outcome.failure.is_none()
+        && let Err(error) = journal.remove().await
+    {
+        output::say(&format!("note: the journal is left over: {error}"));
+    }
+    verdict(&args, &outcome, gate)
+}
+
+async fn open_journal(path: Option<&Path>) -> Result<Arc<Journal>, String> {
+    let Some(path) = path else { return Ok(Journal::none()) };
+    let opened = Journal::open(Arc::new(FileStore::new(path)), Foreign::Refuse).await;
+    opened.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn report_format(args: &ScanArgs) -> Result<Option<Format>, String> {
@@ -200,6 +232,7 @@ pub(super) fn scan_config(
         exclude: limits.exclude.clone(),
         seed: limits.seed.unwrap_or_else(random_seed),
         safe_mode: limits.safe_mode,
+        clean_up: !limits.no_clean_up,
         scan_id: nat::core::ScanId::generate(nat::core::time::Clock::now(&SystemClock), &SystemEntropy).to_string(),
     })
 }
@@ -275,6 +308,7 @@ pub(super) fn failed(failure: &ScanFailure) -> ExitCode {
     let code = match failure.code.as_str() {
         "SPEC_INVALID" => exit::SPEC_UNUSABLE,
         "ENGINE_ERROR" => exit::INTERNAL,
+        "JOURNAL_FOREIGN" => exit::USAGE,
         "CANCELLED" => exit::CANCELLED,
         _ => exit::NO_VERDICT,
     };

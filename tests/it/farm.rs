@@ -48,7 +48,7 @@ async fn post(address: &str, path: &str, body: &str) -> String {
 }
 
 /// Registers a user and signs in.
-async fn sign_in(address: &str) -> String {
+pub(crate) async fn sign_in(address: &str) -> String {
     let body = r#"{"name":"ada","password":"lovelace"}"#;
     let registered = post(address, "/register", body).await;
     assert!(registered.starts_with("HTTP/1.1 201"), "{registered}");
@@ -57,7 +57,19 @@ async fn sign_in(address: &str) -> String {
     token.expect("a token").to_owned()
 }
 
+/// How much of the farm is scanned, and how.
+pub(crate) struct Part {
+    pub(crate) concurrency: usize,
+    /// First letters of the paths that are left out.
+    pub(crate) left_out: &'static str,
+    pub(crate) max_requests: u64,
+}
+
 async fn scan(on: Switches, document: &str, seed: u64) -> Outcome {
+    scan_part(on, document, seed, Part { concurrency: 8, left_out: "", max_requests: 20_000 }).await
+}
+
+pub(crate) async fn scan_part(on: Switches, document: &str, seed: u64, part: Part) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let server = tokio::spawn(axum::serve(listener, router(on)).into_future());
@@ -69,14 +81,15 @@ async fn scan(on: Switches, document: &str, seed: u64) -> Outcome {
         spec: SpecSource::Url(format!("{target}{document}").parse().expect("a URL")),
         credentials: Credentials::Bearer(token.into()),
         second_credentials: None,
-        concurrency: 8,
+        concurrency: part.concurrency,
         limits: Limits::default(),
-        max_requests: 20_000,
+        max_requests: part.max_requests,
         max_duration: Duration::from_secs(120),
         max_bytes: 256 << 20,
-        exclude: Vec::new(),
+        exclude: part.left_out.chars().map(|letter| format!("/{letter}*")).collect(),
         seed,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_farm".to_owned(),
     };
     let ports = EnginePorts {

@@ -42,6 +42,7 @@ fn config(target: &str, spec: SpecSource) -> ScanConfig {
         exclude: Vec::new(),
         seed: 1,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_test".to_owned(),
     }
 }

@@ -39,6 +39,7 @@ async fn scan(kind: ScanKind, credentials: Credentials, seed: u64) -> Outcome {
         exclude: Vec::new(),
         seed,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_sample".to_owned(),
     };
     let ports = EnginePorts {

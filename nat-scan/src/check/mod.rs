@@ -11,6 +11,7 @@ pub(crate) mod stateful;
 pub(crate) mod trace;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -281,6 +282,16 @@ pub trait Prober: Send + Sync {
 
     /// For nonces: derived from the seed, never repeating.
     fn nonce(&self) -> String;
+
+    /// For texts that must differ from those of every other request.
+    fn word(&self) -> String {
+        self.nonce()
+    }
+
+    /// Waits for a target that may lag behind.
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 
     /// The answer is what this target says to any unknown path (catch-all page, learned from random paths).
     fn is_catch_all(&self, response: &Response) -> bool;

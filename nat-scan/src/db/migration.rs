@@ -144,3 +144,27 @@ fn triage() -> TableCreateStatement {
         .foreign_key(ForeignKey::create().from("finding_triage", "tenant_id").to("tenant", "id"));
     table
 }
+
+/// What scans that are not ended were answered, in chunks.
+pub(super) struct Journal;
+
+impl MigrationName for Journal {
+    fn name(&self) -> &str {
+        "m20261127_000001_scan_journal"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Journal {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut table = Table::create();
+        table
+            .table("scan_journal")
+            .col(ColumnDef::new("scan_id").text().not_null())
+            .col(ColumnDef::new("number").big_integer().not_null())
+            .col(ColumnDef::new("chunk").blob().not_null())
+            .primary_key(Index::create().col("scan_id").col("number"))
+            .foreign_key(ForeignKey::create().from("scan_journal", "scan_id").to("scan", "id"));
+        manager.create_table(table).await
+    }
+}

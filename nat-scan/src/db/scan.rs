@@ -371,6 +371,15 @@ pub(crate) async fn still_runs(db: &impl ConnectionTrait, lease: &Lease) -> Resu
     Ok(found == 1)
 }
 
+/// As [`still_runs`], and nobody ends or takes the scan before the transaction does.
+pub(crate) async fn hold(tx: &SeaTx, lease: &Lease) -> Result<bool> {
+    let update = row::Entity::update_many()
+        .col_expr(Column::Attempt, Expr::col(Column::Attempt).into())
+        .filter(lease.holds())
+        .filter(Column::Status.eq(RUNNING));
+    Ok(update.exec(&tx.inner).await.map_err(database_error)?.rows_affected == 1)
+}
+
 /// Ends a scan that is as `expected` (locked before), and forgets what only a worker needs.
 pub(crate) async fn end(tx: &SeaTx, expected: &Model, end: &End) -> Result<()> {
     let (code, message) =
@@ -389,6 +398,7 @@ pub(crate) async fn end(tx: &SeaTx, expected: &Model, end: &End) -> Result<()> {
         .await
         .map_err(database_error)?;
     input::Entity::delete_by_id(expected.id.as_str()).exec(&tx.inner).await.map_err(database_error)?;
+    super::journal::delete_of_scan(tx, &expected.id).await?;
     Ok(())
 }
 

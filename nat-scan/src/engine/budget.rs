@@ -12,6 +12,7 @@ pub(super) enum Stop {
     Time,
     Bytes,
     Unreachable,
+    Crashed,
     Throttled,
 }
 
@@ -24,6 +25,7 @@ impl Stop {
             Self::Time => "The time budget ran out before the plan was done.",
             Self::Bytes => "The byte budget ran out before the plan was done.",
             Self::Unreachable => "The target became unreachable during the scan; the results until then are kept.",
+            Self::Crashed => "The target stopped answering after one of our requests; the scan ended there.",
             Self::Throttled => {
                 "The target answered only 429 or 503 for a long time; the rest of the scan was given up."
             }
@@ -38,6 +40,7 @@ impl Stop {
             Self::Time => "not tried: the time budget ran out",
             Self::Bytes => "not tried: the byte budget ran out",
             Self::Unreachable => "not tried: the target became unreachable",
+            Self::Crashed => "not tried: the target stopped answering",
             Self::Throttled => "not tried: the target throttles",
         }
     }

@@ -9,18 +9,21 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::budget::{Purpose, Stop};
+use super::crash::Pulse;
 use super::docket::{Candidate, Docket};
 use super::event::{Event, Progress};
 use super::judge::Judges;
 use super::lessons::Lessons;
 use super::line::Answer;
 use super::narrate::{Narrator, span};
+use super::passage::Passage;
 use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
-use super::session::Session;
+use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, Tally, copy, cut};
 use crate::check::functional::is_protected;
 use crate::check::{As, Context, Exchange, Proof};
+use crate::classify::WireTruth;
 use crate::finding::{Finding, Role};
 use crate::generate::{Case, Intent, Phase};
 use crate::spec::Operation;
@@ -30,8 +33,6 @@ use crate::transport::{Request, TransportError};
 const MAX_ROUNDS: u32 = 10;
 /// Ordinal of what is asked after everything was removed.
 const AFTERMATH: u32 = u32::MAX;
-/// Broken connections in a row after which the target is looked at.
-const MAX_BROKEN: u32 = 20;
 /// Exchanges kept for passive security checks.
 const MAX_TRAFFIC: usize = 2_000;
 /// Of the bodies of all baselines together.
@@ -83,7 +84,7 @@ pub(super) struct Driver {
     held: Option<Planned>,
     /// Positions that are not judged yet.
     open: BTreeSet<u64>,
-    broken_in_row: u32,
+    pub(super) pulse: Pulse,
     pub(super) operations: usize,
     tested: usize,
     wave_total: usize,
@@ -118,7 +119,7 @@ impl Driver {
             security,
             held: None,
             open: BTreeSet::new(),
-            broken_in_row: 0,
+            pulse: Pulse::default(),
             operations,
             tested: 0,
             wave_total: 0,
@@ -213,7 +214,7 @@ impl Driver {
                 match launched {
                     Launched::All => return stop,
                     Launched::Full => {}
-                    Launched::Refused if self.broken_in_row >= MAX_BROKEN => stop = self.look_at_target().await,
+                    Launched::Refused if self.pulse.is_weak() => stop = self.look_at_target().await,
                     Launched::Refused if session.line.budget.release() => {}
                     Launched::Refused => return session.line.budget.exhausted().or(Some(Stop::Requests)),
                 }
@@ -248,7 +249,7 @@ impl Driver {
                 return Launched::Full;
             }
             let Some(mut planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
-            if self.broken_in_row >= MAX_BROKEN || !self.session.line.budget.take(Purpose::Case) {
+            if self.pulse.is_weak() || !self.session.line.budget.take(Purpose::Case) {
                 self.held = Some(planned);
                 return Launched::Refused;
             }
@@ -271,7 +272,6 @@ impl Driver {
     fn land(&mut self, landed: Landed) {
         let Landed { position, case, request, answer } = landed;
         self.wave_done += 1;
-        self.count_breaks(answer.result.as_ref().err());
         let index = case.operation;
         let phase = case.phase;
         let session = Arc::clone(&self.session);
@@ -282,10 +282,13 @@ impl Driver {
         if answer.throttled.is_some() {
             tally.count(answer.throttled);
         }
+        let replayed = answer.replayed;
         let exchange = Exchange::new(Some(case), request, answer.result, truth, answer.at);
-        if exchange.status() == Some(401) {
+        // A refusal of before says nothing about the credentials of now.
+        if exchange.status() == Some(401) && !replayed {
             session.identities.refused();
         }
+        self.pulse.observe(index, &exchange);
         tally.record(position, &exchange, self.baseline_bytes);
         self.lessons.attend(position, index, &exchange);
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
@@ -474,32 +477,34 @@ impl Driver {
         }
     }
 
-    fn count_breaks(&mut self, error: Option<&TransportError>) {
-        use TransportError::{Connect, Empty, Incomplete, Reset, Tls};
-        match error {
-            Some(Connect(_) | Reset | Empty | Incomplete | Tls(_)) => self.broken_in_row += 1,
-            _ => self.broken_in_row = 0,
-        }
-    }
-
-    /// Many connections broke in a row: is it the target or the requests?
-    async fn look_at_target(&mut self) -> Option<Stop> {
-        self.broken_in_row = 0;
-        let mut request = Request::new("GET", format!("{}/", self.session.base_path));
-        self.session.identities.apply(As::Primary, &mut request).await;
-        for pause in self.session.line.pace.patience().tries {
-            let wait = tokio::time::sleep(2 * pause);
+    /// Many requests in a row got no answer: is it the target or the requests? A target that is away for a moment may
+    /// come back; one that stays away was brought down by what it was sent last.
+    pub(super) async fn look_at_target(&mut self) -> Option<Stop> {
+        let session = Arc::clone(&self.session);
+        let mut request = Request::new("GET", format!("{}/", session.base_path));
+        request.set_header("Accept", "*/*");
+        session.identities.apply(As::Primary, &mut request).await;
+        let mut looks: Vec<Exchange> = Vec::new();
+        let patience = session.line.pace.patience();
+        for pause in patience.tries.iter().map(|pause| 2 * *pause).chain(patience.watch) {
+            let wait = tokio::time::sleep(pause);
             tokio::select! {
-                reason = halt(&self.session) => return Some(reason),
+                reason = halt(&session) => return Some(reason),
                 () = wait => {}
             }
-            match self.session.line.send(&request, true, Purpose::Probe).await {
-                Some(answer) if answer.result.is_ok() => return None,
-                Some(_) => {}
-                None => break,
+            let Some(answer) = session.line.send(&request, true, Purpose::Probe).await else { break };
+            if answer.result.is_ok() {
+                self.pulse.revive();
+                return None;
             }
+            looks.push(Exchange::new(None, request.clone(), answer.result, WireTruth::Ambiguous, answer.at));
         }
-        Some(Stop::Unreachable)
+        // Without the budget for enough looks there is no verdict.
+        let watched = looks.len() > patience.tries.len();
+        let finding = self.pulse.finding(&session.api, &session.report, &looks).filter(|_| watched);
+        let Some(finding) = finding else { return Some(Stop::Unreachable) };
+        self.add(finding);
+        Some(Stop::Crashed)
     }
 
     /// Tells progress when it is due, or `now`.
@@ -530,8 +535,17 @@ impl Driver {
 /// One case: credentials, bytes out, answer in.
 async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
     let Planned { position, case, mut request } = planned;
-    session.identities.apply(As::Primary, &mut request).await;
-    let answer = session.line.send_paid(&request, false, Purpose::Case).await;
+    let passage = Passage::of_case(&session.words, position);
+    let how = Sending { fresh: false, purpose: Purpose::Case, paid: true };
+    let answer = session.exchange(&passage, &mut request, As::Primary, how).await;
+    passage.finish();
+    // What is paid for is refused only when the scan is stopped.
+    let answer = answer.unwrap_or_else(|| Answer {
+        result: Err(TransportError::Cancelled),
+        at: session.line.now.now(),
+        throttled: None,
+        replayed: false,
+    });
     Landed { position, case, request, answer }
 }
 

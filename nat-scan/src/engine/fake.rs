@@ -21,7 +21,7 @@ pub(super) type Answer = Result<Response, TransportError>;
 type Handler = Arc<dyn Fn(&Request) -> Answer + Send + Sync>;
 
 /// An answer.
-pub(super) fn respond(status: u16, media: &str, body: &str) -> Response {
+pub(crate) fn respond(status: u16, media: &str, body: &str) -> Response {
     let headers = if media.is_empty() { Vec::new() } else { vec![("Content-Type".to_owned(), media.into())] };
     Response {
         status,
@@ -163,6 +163,7 @@ pub(super) fn config(spec: Option<&str>) -> ScanConfig {
         exclude: Vec::new(),
         seed: 7,
         safe_mode: false,
+        clean_up: true,
         scan_id: "scan_test".to_owned(),
     }
 }

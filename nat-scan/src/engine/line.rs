@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Now;
 use super::budget::{Budget, Purpose};
 use super::pace::Pace;
+use crate::journal::KeptAnswer;
 use crate::transport::{Request, Response, Transport, TransportError};
 
 /// What every request shares.
@@ -27,6 +28,8 @@ pub(super) struct Answer {
     pub(super) at: DateTime<Utc>,
     /// The status of an answer that asked for patience and was followed by a second try.
     pub(super) throttled: Option<u16>,
+    /// It comes from a journal.
+    pub(super) replayed: bool,
 }
 
 impl Line {
@@ -52,7 +55,23 @@ impl Line {
                 throttled = result.ok().map(|response| response.status);
                 continue;
             }
-            return Answer { result, at, throttled };
+            return Answer { result, at, throttled, replayed: false };
         }
+    }
+
+    /// What was answered before the scan was resumed. It costs what it cost then, so that the plan stays the same; it says
+    /// nothing about how fast the target is now.
+    pub(super) async fn recall(&self, kept: KeptAnswer, purpose: Purpose, paid: bool) -> Option<Answer> {
+        if self.cancel.is_cancelled() || !(paid || self.budget.take(purpose)) {
+            return None;
+        }
+        // Nothing here waits: without a pause the writer of the journal and the timers would starve.
+        tokio::task::consume_budget().await;
+        let KeptAnswer { result, at, throttled, .. } = kept;
+        if throttled.is_some() {
+            self.budget.take(purpose);
+        }
+        self.budget.receive(result.as_ref().map_or(0, |response| response.wire_bytes));
+        Some(Answer { result, at, throttled, replayed: true })
     }
 }

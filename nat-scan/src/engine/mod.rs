@@ -1,7 +1,9 @@
 //! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
 
 mod budget;
+mod clean_up;
 mod contain;
+mod crash;
 mod crawl;
 mod discover;
 mod docket;
@@ -15,6 +17,7 @@ mod line;
 mod narrate;
 pub mod outcome;
 mod pace;
+mod passage;
 mod plan;
 mod prepare;
 mod probe;
@@ -28,7 +31,13 @@ mod session;
 mod tally;
 
 #[cfg(test)]
+mod clean_up_tests;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;
 
@@ -41,12 +50,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::identity::Credentials;
+use crate::journal::Journal;
 use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
+pub use clean_up::CleanUp;
 pub use event::{Event, EventSink};
 #[cfg(test)]
-pub(crate) use fake::operation as test_operation;
+pub(crate) use fake::{operation as test_operation, respond as test_respond};
 pub(crate) use outcome::SPEC_FAULT;
 pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
 pub(crate) use recheck::{Control, Recheck};
@@ -107,6 +118,8 @@ pub struct ScanConfig {
     pub seed: u64,
     /// Only methods that are safe by definition.
     pub safe_mode: bool,
+    /// At the end, remove what the scan made. Never in safe mode.
+    pub clean_up: bool,
     /// In `User-Agent` and `X-NAT-Scan-Id`.
     pub scan_id: String,
 }
@@ -138,6 +151,28 @@ pub struct EnginePorts {
 /// Runs a scan to its end. Always returns an outcome, cancelled and failed scans included; all it allocates is bounded
 /// by the configuration. Events go to `sink` in order.
 pub async fn run(config: ScanConfig, ports: EnginePorts, sink: EventSink, cancel: CancellationToken) -> Outcome {
+    run_with(config, ports, sink, cancel, Journal::none()).await
+}
+
+/// As [`run`], with a journal: what it holds is not asked again, and what is asked goes into it. It stays when the scan
+/// ends; whoever opened it removes it.
+///
+/// A journal of another scan fails this one with `JOURNAL_FOREIGN`, unless it was opened to start over.
+pub async fn run_with(
+    config: ScanConfig,
+    ports: EnginePorts,
+    sink: EventSink,
+    cancel: CancellationToken,
+    journal: Arc<Journal>,
+) -> Outcome {
     let equipment = run::Equipment::of(config.kind);
-    run::run(config, ports, sink, cancel, equipment).await
+    let done = CancellationToken::new();
+    let scan = async {
+        let outcome = run::run(config, ports, sink, cancel, equipment, Arc::clone(&journal)).await;
+        done.cancel();
+        outcome
+    };
+    // In one task: whoever drops the scan drops its writer.
+    let (outcome, ()) = tokio::join!(scan, journal.write_until(&done));
+    outcome
 }

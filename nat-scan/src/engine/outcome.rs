@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::clean_up::CleanUp;
 use crate::finding::Finding;
 
 /// How a notice about a fault of the document begins.
@@ -13,7 +14,8 @@ pub(crate) const SPEC_FAULT: &str = "Spec, ";
 /// Why a scan failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanFailure {
-    /// `TARGET_UNREACHABLE`, `TARGET_NOT_ALLOWED`, `SPEC_INVALID`, `AUTH_FAILED`, `TIMED_OUT` or `ENGINE_ERROR`.
+    /// `TARGET_UNREACHABLE`, `TARGET_NOT_ALLOWED`, `SPEC_INVALID`, `AUTH_FAILED`, `TIMED_OUT`,
+    /// `JOURNAL_FOREIGN` or `ENGINE_ERROR`.
     pub code: String,
     /// A sentence for the user.
     pub message: String,
@@ -87,6 +89,9 @@ pub struct Outcome {
     /// The first 16 digits of the hash after each wave: a scan that was stopped has the beginning of the whole one's.
     #[serde(default)]
     pub plan_chain: Vec<String>,
+    /// What became of the things that the scan made; `None` when it made none, or was not to remove them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_up: Option<CleanUp>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -113,6 +118,7 @@ impl Outcome {
             seed,
             plan_hash: String::new(),
             plan_chain: Vec::new(),
+            clean_up: None,
             started_at,
             completed_at: started_at,
         }

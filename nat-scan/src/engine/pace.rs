@@ -19,6 +19,8 @@ pub(super) struct Patience {
     pub(super) grace: Duration,
     /// Tries before a target counts as unreachable: the pause before each.
     pub(super) tries: [Duration; 3],
+    /// Further ones, before a target that answered counts as brought down: more than ten seconds in all.
+    pub(super) watch: [Duration; 3],
 }
 
 impl Default for Patience {
@@ -29,6 +31,7 @@ impl Default for Patience {
             breath: Duration::from_millis(150),
             grace: Duration::from_secs(2),
             tries: [0, 300, 900].map(Duration::from_millis),
+            watch: [2, 3, 4].map(Duration::from_secs),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::contain::contain;
+use super::passage::Words;
 use crate::chain;
 use crate::generate::{self, Base, Case, Phase};
 use crate::spec::{Api, Operation};
@@ -108,13 +109,13 @@ pub(super) struct Plan {
     unwritable: Vec<Option<String>>,
     /// What the target accepted, an operation: the later phases are built upon it.
     bases: Vec<Option<Arc<Base>>>,
-    /// Begins the words that make texts unique.
-    nonce: String,
+    /// Make texts unique.
+    words: Arc<Words>,
     chain: Vec<String>,
 }
 
 impl Plan {
-    pub(super) fn new(api: Arc<Api>, base_path: String, seed: u64, nonce: String, what: Selection) -> Self {
+    pub(super) fn new(api: Arc<Api>, base_path: String, seed: u64, words: Arc<Words>, what: Selection) -> Self {
         let count = api.operations.len();
         let mut hash = Sha256::new();
         hash.update(b"nat-plan-1\0");
@@ -137,7 +138,7 @@ impl Plan {
             outstanding: vec![0; count],
             unwritable: vec![None; count],
             bases: vec![None; count],
-            nonce,
+            words,
             chain: Vec::new(),
         }
     }
@@ -285,7 +286,7 @@ impl Plan {
         if case.bindings.is_empty() {
             return Ok((made_up.clone(), made_up));
         }
-        let case = case.renewed(&format!("{}{}", self.nonce, self.position));
+        let case = case.renewed(&self.words.of_case(self.position));
         let bound = contain(|| generate::render(operation, &case.bound(), &self.base_path))
             .unwrap_or_else(|| Err("the request could not be written".to_owned()))?;
         Ok((made_up, bound))

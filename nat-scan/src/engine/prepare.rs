@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Duration, sleep};
 use url::Url;
 
 use super::budget::{Budget, Purpose};
+use super::clean_up::Made;
 use super::crawl::crawl;
 use super::discover::discover;
 use super::event::Event;
@@ -17,11 +18,13 @@ use super::line::Line;
 use super::narrate::Narrator;
 use super::outcome::SPEC_FAULT;
 use super::pace::{Pace, Patience};
+use super::passage::Words;
 use super::scout::Scout;
 use super::session::Session;
 use super::{EnginePorts, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use crate::check::As;
 use crate::finding::FindingBuilder;
+use crate::journal::{Identity, Journal};
 use crate::policy::PolicyError;
 use crate::spec::{self, Api, SpecError, SpecLimits, SpecVersion, SpecWarning};
 use crate::transport::fetch::PolicyFetcher;
@@ -31,6 +34,9 @@ use crate::transport::{Request, TransportError};
 const MAX_FAULTS: usize = 50;
 /// To fetch and read the document with everything that it refers to.
 const MAX_SPEC_TIME: Duration = Duration::from_secs(120);
+
+/// For a scan that is resumed when its time is over.
+const LEAST_TIME: Duration = Duration::from_secs(20);
 
 /// Everything that testing needs.
 pub(super) struct Ready {
@@ -55,6 +61,7 @@ pub(super) async fn reach(
     ports: &EnginePorts,
     patience: Patience,
     cancel: tokio_util::sync::CancellationToken,
+    journal: &Journal,
 ) -> Result<Reached, ScanFailure> {
     let pinned = ports.policy.pin(&config.target).await.map_err(|error| {
         let code = match error {
@@ -71,7 +78,7 @@ pub(super) async fn reach(
         transport: ports.connect.connect(&pinned, config.limits, &config.scan_id),
         documents: ports.connect.connect(&pinned, large, &config.scan_id),
         now: Arc::clone(&ports.now),
-        budget: Budget::new(config.max_requests, config.max_bytes, config.max_duration),
+        budget: Budget::new(config.max_requests, config.max_bytes, time_left(config.max_duration, journal.spent())),
         pace: Pace::new(config.concurrency, patience),
         cancel,
     };
@@ -84,11 +91,17 @@ pub(super) async fn reach(
     Ok(Reached { line: Arc::new(line), url: pinned.url, fetcher: Arc::new(fetcher) })
 }
 
+/// What a resumed scan still has of its time: at least enough to read its journal and say what it found.
+fn time_left(max: Duration, spent: Duration) -> Duration {
+    max.saturating_sub(spent).max(max.min(LEAST_TIME))
+}
+
 /// Probes the target, signs in, reads or finds the document.
 pub(super) async fn prepare(
     config: &ScanConfig,
     reached: &Reached,
     narrator: &mut Narrator,
+    journal: &Arc<Journal>,
 ) -> Result<Ready, ScanFailure> {
     let Reached { line, url, fetcher } = reached;
     probe(line, &trimmed(url.path())).await?;
@@ -110,19 +123,49 @@ pub(super) async fn prepare(
         None => CatchAll::default(),
     };
     let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
+    let nonce = super::probe::nonce(config.seed, &config.scan_id, 0).chars().skip(3).take(4).collect();
+    let bound = journal
+        .bind(identity(config, &api, &base_path), nonce, redactor.clone())
+        .map_err(|error| failure("JOURNAL_FOREIGN", format!("The scan cannot be resumed: {error}.")))?;
+    if bound.epoch > 0 {
+        let known = bound.known;
+        narrator.notice(format!("The scan was resumed; {known} steps of it were in its journal and not repeated."));
+    }
     let report = FindingBuilder::new(line.transport.origin(), redactor).seeded(config.seed);
+    let made = Made::new(&api, &base_path, line.transport.origin(), &bound.nonce);
     let session = Session {
+        made,
         authenticated: identities.has(As::Primary),
         api: Arc::new(api),
         line: Arc::clone(line),
         identities,
         base_path,
         seed: config.seed,
-        nonce: super::probe::nonce(config.seed, &config.scan_id, 0).chars().skip(3).take(4).collect(),
-        serial: AtomicU64::new(0),
+        words: Arc::new(Words::new(bound, Arc::clone(journal))),
         report,
     };
     Ok(Ready { session, catch_all })
+}
+
+/// What a journal must be of. All that changes which requests are sent, and no secret.
+fn identity(config: &ScanConfig, api: &Api, base_path: &str) -> Identity {
+    let mut document = Sha256::new();
+    document.update(&api.digest);
+    // A document that was inferred has no bytes, and one that refers to others has more than its own.
+    for operation in &api.operations {
+        document.update(format!("{} {}\n", operation.method, operation.path));
+    }
+    let ScanConfig { kind, max_requests, max_bytes, exclude, safe_mode, .. } = config;
+    let mut exclude = exclude.clone();
+    exclude.sort();
+    let told = format!("{kind:?} {max_requests} {max_bytes} {safe_mode} {exclude:?}");
+    Identity {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: format!("{}{base_path}", config.target.origin().ascii_serialization()),
+        document: hex::encode(document.finalize()),
+        config: hex::encode(Sha256::digest(told)),
+        seed: config.seed,
+    }
 }
 
 /// Any HTTP answer counts as reachable.

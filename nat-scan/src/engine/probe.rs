@@ -1,14 +1,17 @@
 //! The prober that security checks drive: bounded, paced, counted.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::budget::Purpose;
 use super::fingerprint::CatchAll;
-use super::session::Session;
+use super::passage::Passage;
+use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
 use crate::transport::{Request, Response};
@@ -19,6 +22,8 @@ pub(super) struct ScanProber<'a> {
     catch_all: CatchAll,
     allowance: AtomicU64,
     nonces: AtomicU64,
+    /// The check that sends, and how often it sent each request.
+    sender: Mutex<(&'static str, HashMap<u64, u32>)>,
     /// Operation and status of everything sent.
     sent: Mutex<Vec<(usize, Option<u16>)>>,
 }
@@ -30,6 +35,7 @@ impl<'a> ScanProber<'a> {
             catch_all,
             allowance: AtomicU64::new(0),
             nonces: AtomicU64::new(0),
+            sender: Mutex::default(),
             sent: Mutex::new(Vec::new()),
         }
     }
@@ -37,6 +43,45 @@ impl<'a> ScanProber<'a> {
     /// What the next check may send.
     pub(super) fn allow(&self, requests: u64) {
         self.allowance.store(requests, Ordering::Relaxed);
+    }
+
+    /// What is sent from now on is sent by this check.
+    pub(super) fn begin(&self, check: &'static str) {
+        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = (check, HashMap::new());
+    }
+
+    /// Each request of a security check is a place of its own.
+    fn passage(&self, request: &Request, who: As) -> Passage {
+        let print = self.session.words.journal.print(request);
+        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = sender.1.entry(print).or_default();
+        *times += 1;
+        let (times, check) = (*times, sender.0);
+        self.session.passage(&format!("probe {check} {who:?} {print} {times}"))
+    }
+
+    /// One exchange at a place.
+    async fn send_at(
+        &self,
+        passage: &Passage,
+        operation: Option<usize>,
+        mut request: Request,
+        who: As,
+    ) -> Option<Exchange> {
+        self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        // A probe without credentials must not ride on a connection that was authenticated before.
+        let fresh = matches!(who, As::Anonymous | As::Garbage);
+        let how = Sending { fresh, purpose: Purpose::Probe, paid: false };
+        let answer = self.session.exchange(passage, &mut request, who, how).await?;
+        let truth = operation
+            .and_then(|index| self.session.api.operations.get(index))
+            .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
+        let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
+        if let Some(operation) = operation {
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            sent.push((operation, exchange.status()));
+        }
+        Some(exchange)
     }
 
     /// The check used up its allowance.
@@ -52,24 +97,14 @@ impl<'a> ScanProber<'a> {
 
 #[async_trait]
 impl Prober for ScanProber<'_> {
-    async fn send(&self, operation: Option<usize>, mut request: Request, who: As) -> Option<Exchange> {
+    async fn send(&self, operation: Option<usize>, request: Request, who: As) -> Option<Exchange> {
         if !self.has(who) {
             return None;
         }
-        self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
-        self.session.identities.apply(who, &mut request).await;
-        // A probe without credentials must not ride on a connection that was authenticated before.
-        let fresh = matches!(who, As::Anonymous | As::Garbage);
-        let answer = self.session.line.send(&request, fresh, Purpose::Probe).await?;
-        let truth = operation
-            .and_then(|index| self.session.api.operations.get(index))
-            .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
-        let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
-        if let Some(operation) = operation {
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            sent.push((operation, exchange.status()));
-        }
-        Some(exchange)
+        let passage = self.passage(&request, who);
+        let exchange = self.send_at(&passage, operation, request, who).await;
+        passage.finish();
+        exchange
     }
 
     fn base_path(&self) -> &str {
@@ -94,6 +129,80 @@ impl Prober for ScanProber<'_> {
 
     fn is_catch_all(&self, response: &Response) -> bool {
         self.catch_all.matches(response)
+    }
+}
+
+/// A prober whose requests belong to one place at a time: those of a check on a resource, which count only together.
+pub(super) struct Lane<'a> {
+    prober: &'a ScanProber<'a>,
+    passage: Mutex<Arc<Passage>>,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(prober: &'a ScanProber<'a>, description: &str) -> Self {
+        Self { prober, passage: Mutex::new(Arc::new(prober.session.passage(description))) }
+    }
+
+    fn passage(&self) -> Arc<Passage> {
+        Arc::clone(&self.passage.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Comes to another place.
+    pub(super) fn enter(&self, description: &str) {
+        let next = Arc::new(self.prober.session.passage(description));
+        *self.passage.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// The place is done.
+    pub(super) fn leave(&self) {
+        if !self.prober.session.line.cancel.is_cancelled() {
+            self.passage().finish();
+        }
+    }
+}
+
+#[async_trait]
+impl Prober for Lane<'_> {
+    async fn send(&self, operation: Option<usize>, request: Request, who: As) -> Option<Exchange> {
+        // Sequences are about what becomes of things, whoever made them: an API that knows no users has them, too.
+        if who != As::Primary && !self.has(who) {
+            return None;
+        }
+        self.prober.send_at(&self.passage(), operation, request, who).await
+    }
+
+    fn base_path(&self) -> &str {
+        self.prober.base_path()
+    }
+
+    fn origin(&self) -> &str {
+        self.prober.origin()
+    }
+
+    fn tls(&self) -> bool {
+        self.prober.tls()
+    }
+
+    fn has(&self, who: As) -> bool {
+        self.prober.has(who)
+    }
+
+    fn nonce(&self) -> String {
+        self.prober.nonce()
+    }
+
+    fn is_catch_all(&self, response: &Response) -> bool {
+        self.prober.is_catch_all(response)
+    }
+
+    fn word(&self) -> String {
+        self.passage().word()
+    }
+
+    async fn pause(&self, time: Duration) {
+        if !self.passage().is_ahead() {
+            tokio::time::sleep(time).await;
+        }
     }
 }
 

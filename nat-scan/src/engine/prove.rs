@@ -9,8 +9,9 @@ use super::budget::Purpose;
 use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
-use super::session::Session;
-use crate::check::{Context, Exchange, Proof, Suspicion};
+use super::passage::Passage;
+use super::session::{Sending, Session};
+use crate::check::{As, Context, Exchange, Proof, Suspicion};
 use crate::finding::Role;
 use crate::generate::{self, BodyValue, Case, Intent, Phase};
 use crate::spec::{Operation, Parameter};
@@ -19,6 +20,9 @@ use crate::spec::{Operation, Parameter};
 const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Other valid requests that are tried as a second sample.
 const MAX_SAMPLES: usize = 3;
+
+/// Each exchange uses a connection of its own.
+const SENDING: Sending = Sending { fresh: true, purpose: Purpose::Proof, paid: false };
 
 /// How a proof ended.
 pub(super) struct Proved {
@@ -46,11 +50,18 @@ struct Attempt<'a> {
     judges: &'a Judges,
     candidate: &'a Candidate,
     knowledge: &'a Knowledge,
+    passage: Passage,
     exchanges: Vec<(Role, Exchange)>,
     sent: Vec<Option<u16>>,
     starved: bool,
     /// What is reported in the place of the candidate.
     instead: Option<(Suspicion, Exchange)>,
+}
+
+/// The same for the same suspicion of the same case, whenever a scan comes to it.
+fn describe(candidate: &Candidate) -> String {
+    let (check, scope, location, discriminant) = &candidate.key;
+    format!("proof {} {check} {scope:?} {location}\n{discriminant}", candidate.position)
 }
 
 /// Tries to prove one suspicion. Each exchange uses a connection of its own.
@@ -60,7 +71,9 @@ pub(super) async fn prove(
     candidate: Candidate,
     knowledge: Knowledge,
 ) -> Proved {
+    let passage = session.passage(&describe(&candidate));
     let mut attempt = Attempt {
+        passage,
         session: &session,
         judges: &judges,
         candidate: &candidate,
@@ -84,6 +97,10 @@ pub(super) async fn prove(
         Proof::RepeatWithWitness => attempt.witness().await && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
+    // A proof that was stopped is not done.
+    if !session.line.cancel.is_cancelled() {
+        attempt.passage.finish();
+    }
     let Attempt { mut exchanges, sent, starved, instead, .. } = attempt;
     let mut candidate = candidate;
     if let Some((suspicion, exchange)) = instead {
@@ -111,16 +128,15 @@ impl Attempt<'_> {
         let Some(case) = self.candidate.exchange.case.as_ref().and_then(|case| plain(operation, case)) else {
             return true;
         };
-        let case = session.renewed(&case);
+        let case = case.renewed(&self.passage.word());
         let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
             return true;
         };
-        session.identities.apply(crate::check::As::Primary, &mut request).await;
-        let truth = session.classify(operation, &request);
-        let Some(answer) = session.line.send(&request, true, Purpose::Proof).await else {
+        let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
             self.starved = true;
             return false;
         };
+        let truth = session.classify(operation, &request);
         let beside = Exchange::new(Some(case), request, answer.result, truth, answer.at);
         self.sent.push(beside.status());
         match self.judged(&beside).into_iter().next() {
@@ -132,7 +148,9 @@ impl Attempt<'_> {
 
     /// As [`Attempt::repeat`], after a pause.
     async fn repeat_after(&mut self, pause: Duration) -> bool {
-        tokio::time::sleep(pause).await;
+        if !self.passage.is_ahead() {
+            tokio::time::sleep(pause).await;
+        }
         self.repeat().await
     }
 
@@ -196,12 +214,11 @@ impl Attempt<'_> {
             if tried > MAX_SAMPLES {
                 break;
             }
-            session.identities.apply(crate::check::As::Primary, &mut request).await;
-            let truth = session.classify(operation, &request);
-            let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+            let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
                 self.starved = true;
                 return false;
             };
+            let truth = session.classify(operation, &request);
             let sample = Exchange::new(Some(case), request, answer.result, truth, answer.at);
             self.sent.push(sample.status());
             if !self.suspects(&sample) {
@@ -242,10 +259,9 @@ impl Attempt<'_> {
 
     /// The same request once more.
     async fn send(&mut self, like: &Exchange) -> Option<Exchange> {
-        let mut request = self.session.once_more(like);
+        let mut request = self.session.once_more(like, &self.passage);
         // Credentials may have been renewed since.
-        self.session.identities.apply(crate::check::As::Primary, &mut request).await;
-        let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+        let Some(answer) = self.session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
             self.starved = true;
             return None;
         };

@@ -23,6 +23,7 @@ use crate::check::{As, Check, Context, Exchange, SecurityCheck, SecurityContext,
 use crate::classify::WireTruth;
 use crate::finding::FindingBuilder;
 use crate::generate::{self, Case, Intent, Phase};
+use crate::journal::Journal;
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
 
@@ -59,10 +60,11 @@ impl Recheck {
         cancel: &CancellationToken,
     ) -> Result<Self, ScanFailure> {
         let stopped = || failure("CANCELLED", "It was stopped before the first request.");
+        let journal = Journal::none();
         let reached = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(stopped()),
-            reached = reach(config, ports, Patience::default(), cancel.clone()) => reached?,
+            reached = reach(config, ports, Patience::default(), cancel.clone(), &journal) => reached?,
         };
         let mut narrator = Narrator::new(Arc::new(|_| {}));
         let ready = tokio::select! {
@@ -71,7 +73,7 @@ impl Recheck {
             () = sleep_until(reached.line.budget.deadline()) => {
                 return Err(failure("TIMED_OUT", "The time budget ran out before the first request."));
             }
-            ready = prepare(config, &reached, &mut narrator) => ready?,
+            ready = prepare(config, &reached, &mut narrator, &journal) => ready?,
         };
         Ok(Self {
             session: Arc::new(ready.session),

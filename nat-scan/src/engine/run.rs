@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Stop;
+use super::clean_up::clean_up;
 use super::contain::contain;
 use super::event::{Event, EventSink};
 use super::execute::{Driver, halt};
@@ -26,6 +27,7 @@ use crate::check::security::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
 use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
 use crate::generate::Phase;
+use crate::journal::Journal;
 use crate::spec::SpecVersion;
 
 /// Requests that one security check may use at most.
@@ -60,6 +62,7 @@ pub(super) async fn run(
     sink: EventSink,
     cancel: CancellationToken,
     equipment: Equipment,
+    journal: Arc<Journal>,
 ) -> Outcome {
     let started_at = ports.now.now();
     let mut narrator = Narrator::new(sink);
@@ -67,7 +70,7 @@ pub(super) async fn run(
     let reached = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(None),
-        reached = reach(&config, &ports, equipment.patience, cancel.clone()) => reached.map_err(Some),
+        reached = reach(&config, &ports, equipment.patience, cancel.clone(), &journal) => reached.map_err(Some),
     };
     let reached = match reached {
         Ok(reached) => reached,
@@ -79,7 +82,7 @@ pub(super) async fn run(
         () = sleep_until(reached.line.budget.deadline()) => {
             Err(Some(failure("TIMED_OUT", "The time budget ran out before the first test request.")))
         }
-        ready = prepare(&config, &reached, &mut narrator) => ready.map_err(Some),
+        ready = prepare(&config, &reached, &mut narrator, &journal) => ready.map_err(Some),
     };
     outcome.requests = reached.line.budget.requests();
     outcome.bytes_received = reached.line.budget.bytes();
@@ -136,8 +139,8 @@ async fn test(
     let max_cases = if is_security { config.max_requests / 5 * 2 } else { config.max_requests };
     let count = operations.len();
     let what = Selection { operations, sample: is_security, safe_mode: config.safe_mode, max_cases };
-    let nonce = session.nonce.clone();
-    let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, nonce, what);
+    let words = Arc::clone(&session.words);
+    let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, words, what);
     let judges = Judges::new(equipment.functional);
     let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count);
     let mut verdicts = (0, 0);
@@ -150,10 +153,16 @@ async fn test(
     }
     let stateful = !is_security && !config.safe_mode;
     let mut stop = waves(&mut driver, if stateful { equipment.stateful } else { &[] }, &mut verdicts).await;
+    if stop.is_none() && driver.pulse.was_weak() {
+        stop = driver.look_at_target().await;
+    }
     if stop.is_none() && count > 0 {
         let (reason, (passed, failed)) =
             secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
         (stop, verdicts) = (reason, (verdicts.0 + passed, verdicts.1 + failed));
+    }
+    if config.clean_up && !config.safe_mode && matches!(stop, None | Some(Stop::Requests)) {
+        outcome.clean_up = clean_up(&mut driver).await;
     }
     if stop != Some(Stop::Cancelled) {
         driver.tell_progress(if is_security { Phase::Security } else { Phase::Coverage }, 100);
@@ -229,6 +238,7 @@ async fn secure(
     for (at, check) in checks.iter().enumerate() {
         let share = session.line.budget.left() / (checks.len() - at).max(1) as u64;
         prober.allow(share.min(MAX_CHECK_REQUESTS));
+        prober.begin(check.info().id);
         let running = AssertUnwindSafe(check.run(&cx)).catch_unwind();
         let findings = tokio::select! {
             biased;
@@ -286,6 +296,9 @@ fn conclude(
         outcome.operations.push(tally.outcome(operation, session.authenticated, left_out, &unsent));
     }
     proves_little(&outcome, &mut driver.narrator);
+    if let Some(why) = session.words.journal.trouble() {
+        driver.narrator.notice(format!("The journal is not complete: {why}."));
+    }
     outcome.findings = std::mem::take(&mut driver.findings).into_values().collect();
     outcome.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     outcome.cancelled = stop == Some(Stop::Cancelled);

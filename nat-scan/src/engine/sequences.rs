@@ -12,7 +12,7 @@ use super::event::Event;
 use super::execute::{Driver, halt};
 use super::fingerprint::CatchAll;
 use super::narrate::span;
-use super::probe::ScanProber;
+use super::probe::{Lane, ScanProber};
 use crate::check::Exchange;
 use crate::check::stateful::{Raised, Resource, ResourceCheck, Stage, Surroundings, resources};
 use crate::finding::{CaptureFrom, Finding, FindingBuilder, Role, Step};
@@ -55,19 +55,11 @@ pub(super) async fn sequences(
     driver.plan.note(selected.iter().filter_map(|resource| resource.create.or(resource.list)));
     let prober = ScanProber::new(&session, CatchAll::default());
     prober.allow((session.line.budget.left() / 2).min(MAX_OF_RESOURCE * selected.len() as u64));
-    let around = Surroundings {
-        api: &session.api,
-        prober: &prober,
-        accepted: &accepted,
-        seed: session.seed,
-        nonce: &session.nonce,
-        serial: &session.serial,
-    };
     let halted = halt(&session);
     tokio::pin!(halted);
     let mut work: Vec<BoxFuture<'_, Vec<Verdict>>> = Vec::new();
     for resource in &selected {
-        work.push(on_resource(&around, resource, checks, &session).boxed());
+        work.push(on_resource(&prober, &accepted, resource, checks, &session).boxed());
     }
     let mut running = stream::iter(work).buffered(AT_ONCE);
     let (mut passed, mut failed, mut done) = (0, 0, 0_u64);
@@ -106,19 +98,27 @@ pub(super) async fn sequences(
 }
 
 async fn on_resource(
-    around: &Surroundings<'_>,
+    prober: &ScanProber<'_>,
+    accepted: &[Option<Base>],
     resource: &Resource,
     checks: &[&'static dyn ResourceCheck],
     session: &super::session::Session,
 ) -> Vec<Verdict> {
-    let stage = Stage::new(around, resource);
+    let subject = format!("{:?} {:?}", resource.create, resource.list);
+    let lane = Lane::new(prober, &subject);
+    let around =
+        Surroundings { api: &session.api, prober: &lane, accepted, seed: session.seed, nonce: session.nonce() };
+    let stage = Stage::new(&around, resource);
     let mut verdicts = Vec::new();
-    for check in checks {
+    for (at, check) in checks.iter().enumerate() {
         if !check.applies(resource) {
             continue;
         }
-        let run = AssertUnwindSafe(proved(&stage, *check)).catch_unwind().await;
         let id = check.info().id;
+        // A check may stand there twice; its place in the list does not.
+        lane.enter(&format!("sequence {subject} {id} {at}"));
+        let run = AssertUnwindSafe(proved(&stage, *check)).catch_unwind().await;
+        lane.leave();
         let Ok(raised) = run else {
             verdicts.push(Verdict { check: id, findings: Vec::new(), tried: true, broke: true });
             continue;

@@ -1,17 +1,29 @@
 //! What is fixed once a scan begins to test.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::budget::Purpose;
+use super::clean_up::Made;
 use super::contain::contain;
 use super::identities::Identities;
-use super::line::Line;
-use crate::check::Exchange;
+use super::line::{Answer, Line};
+use super::passage::{Passage, Words};
+use crate::check::{As, Exchange};
 use crate::classify::{self, WireTruth};
 use crate::finding::FindingBuilder;
-use crate::generate::{self, Case};
+use crate::generate;
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
+
+/// How a request is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Sending {
+    /// On a connection of its own.
+    pub(super) fresh: bool,
+    pub(super) purpose: Purpose,
+    /// The budget was asked already.
+    pub(super) paid: bool,
+}
 
 /// Shared by the driver, the proof lane and the security checks.
 pub(super) struct Session {
@@ -20,26 +32,56 @@ pub(super) struct Session {
     pub(super) identities: Identities,
     pub(super) base_path: String,
     pub(super) seed: u64,
-    /// Begins the words that make texts of this scan unique.
-    pub(super) nonce: String,
-    pub(super) serial: AtomicU64,
+    /// Make texts of this scan unique, and know its journal.
+    pub(super) words: Arc<Words>,
+    /// What answers said was made.
+    pub(super) made: Made,
     pub(super) authenticated: bool,
     pub(super) report: FindingBuilder,
 }
 
 impl Session {
-    /// The request of an exchange once more: what must be unique in it is.
-    pub(super) fn once_more(&self, exchange: &Exchange) -> Request {
-        let fresh = exchange.case.as_ref().filter(|case| case.is_fresh()).and_then(|case| {
-            let operation = self.api.operations.get(case.operation)?;
-            contain(|| generate::render(operation, &self.renewed(case).bound(), &self.base_path))?.ok()
-        });
-        fresh.unwrap_or_else(|| exchange.request.clone())
+    /// The nonce that begins all words.
+    pub(super) fn nonce(&self) -> &str {
+        &self.words.bound.nonce
     }
 
-    /// The case with texts that no request had yet, where they must be unique.
-    pub(super) fn renewed(&self, case: &Case) -> Case {
-        case.renewed(&format!("{}x{}", self.nonce, self.serial.fetch_add(1, Ordering::Relaxed)))
+    /// A place in the plan that is no case of it.
+    pub(super) fn passage(&self, description: &str) -> Passage {
+        Passage::of(&self.words, description)
+    }
+
+    /// One exchange at a place, from the journal when it has it. Puts the credentials of `who` on the request. `None`
+    /// when the budget does not allow it or the scan is stopped.
+    pub(super) async fn exchange(
+        &self,
+        passage: &Passage,
+        request: &mut Request,
+        who: As,
+        how: Sending,
+    ) -> Option<Answer> {
+        let (print, kept) = passage.next(request);
+        self.identities.apply(who, request).await;
+        let answer = match kept {
+            Some(kept) => self.line.recall(kept, how.purpose, how.paid).await?,
+            None if how.paid => self.line.send_paid(request, how.fresh, how.purpose).await,
+            None => self.line.send(request, how.fresh, how.purpose).await?,
+        };
+        passage.note(print, request, &answer);
+        if let Ok(response) = &answer.result {
+            self.made.observe(request, response);
+        }
+        Some(answer)
+    }
+
+    /// The request of an exchange once more: what must be unique in it is.
+    pub(super) fn once_more(&self, exchange: &Exchange, passage: &Passage) -> Request {
+        let fresh = exchange.case.as_ref().filter(|case| case.is_fresh()).and_then(|case| {
+            let operation = self.api.operations.get(case.operation)?;
+            let case = case.renewed(&passage.word()).bound();
+            contain(|| generate::render(operation, &case, &self.base_path))?.ok()
+        });
+        fresh.unwrap_or_else(|| exchange.request.clone())
     }
 
     /// What the bytes are; a classifier that breaks on them gives no verdict.

@@ -11,6 +11,7 @@ use super::*;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::finding::Severity;
 use crate::generate::Phase;
+use crate::journal::Journal;
 use crate::transport::{Request, TransportError};
 
 const SPEC: &str = r#"{
@@ -66,13 +67,14 @@ fn equipment(kind: ScanKind) -> Equipment {
         breath: short,
         grace: Duration::from_millis(50),
         tries: [short; 3],
+        watch: [short; 3],
     };
     Equipment { patience, ..Equipment::of(kind) }
 }
 
 async fn observe(config: ScanConfig, api: &Arc<FakeApi>, sink: EventSink, cancel: CancellationToken) -> Outcome {
     let equipment = equipment(config.kind);
-    super::run::run(config, ports(api), sink, cancel, equipment).await
+    super::run::run(config, ports(api), sink, cancel, equipment, Journal::none()).await
 }
 
 async fn scan(config: ScanConfig, api: &Arc<FakeApi>) -> Outcome {
@@ -104,7 +106,7 @@ impl Check for FiveHundred {
 
 async fn scan_with(config: ScanConfig, api: &Arc<FakeApi>, check: &'static dyn Check) -> Outcome {
     let equipment = Equipment { functional: vec![check], stateful: &[], ..equipment(config.kind) };
-    super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment).await
+    super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment, Journal::none()).await
 }
 
 #[tokio::test]
@@ -260,7 +262,7 @@ async fn target_that_dies_during_the_scan_keeps_the_results() {
     });
     let outcome = scan(config(Some(SPEC)), &api).await;
     assert_eq!(outcome.failure, None);
-    assert!(outcome.notices.iter().any(|notice| notice.contains("became unreachable")), "{:?}", outcome.notices);
+    assert!(outcome.notices.iter().any(|notice| notice.contains("stopped answering")), "{:?}", outcome.notices);
     assert!(api.count() < 120, "{}", api.count());
 }
 
@@ -485,7 +487,9 @@ async fn security_checks_share_the_budget_and_are_contained() {
     let security: Vec<&'static dyn crate::check::SecurityCheck> =
         vec![&Greedy { panics: true }, &Greedy { panics: false }, &Greedy { panics: false }];
     let equipment = Equipment { security, ..equipment(ScanKind::Security) };
-    let outcome = super::run::run(config, ports(&api), Arc::new(|_| {}), CancellationToken::new(), equipment).await;
+    let outcome =
+        super::run::run(config, ports(&api), Arc::new(|_| {}), CancellationToken::new(), equipment, Journal::none())
+            .await;
     assert_eq!(outcome.failure, None);
     assert_eq!((outcome.passed, outcome.failed), (2, 0));
     assert_eq!(outcome.requests, 200);

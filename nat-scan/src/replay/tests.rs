@@ -129,6 +129,7 @@ impl Server {
             exclude: Vec::new(),
             seed: 3,
             safe_mode: false,
+            clean_up: true,
             scan_id: "scan_replay".to_owned(),
         };
         let ports = EnginePorts {

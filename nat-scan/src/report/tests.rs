@@ -87,6 +87,7 @@ fn outcome(findings: Vec<Finding>) -> Outcome {
         failed: 9,
         seed: 42,
         plan_hash: "5f16c0ffee".to_owned(),
+        clean_up: None,
         plan_chain: Vec::new(),
         started_at: at(0),
         completed_at: at(4),

@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::accept::PUSH_AGAIN_S;
 use super::finding::{live, settle};
+use super::journal::LeasedStore;
 use super::show::kind_of_row;
 use super::stored::{MAX_FINDINGS, StoredConfig, StoredIdentities, bound, pack, redact, redact_finding, scan_config};
 use super::{Scans, StoredProgress};
@@ -24,6 +25,7 @@ use crate::db::finding;
 use crate::db::scan::{self, Counts, End, Input, Lease, Model};
 use crate::engine::{Event, EventSink, Outcome, ScanConfig, ScanFailure};
 use crate::finding::Finding;
+use crate::journal::{Foreign, Journal};
 
 /// A worker that does not renew its lease for this long has died.
 const LEASE_S: i64 = 30;
@@ -205,7 +207,8 @@ impl Scans {
         secrets: &[String],
         token: CancellationToken,
     ) -> Attempt {
-        let engine = (self.engine)(config, observed.sink(), token.clone());
+        let journal = self.journal(&claimed.lease).await;
+        let engine = (self.engine)(config, observed.sink(), token.clone(), journal);
         let mut engine = AbortOnDropHandle::new(tokio::spawn(engine));
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -232,6 +235,15 @@ impl Scans {
                 }
             }
         }
+    }
+
+    /// What former attempts were answered. A scan runs without its journal, too: it only begins anew then.
+    async fn journal(&self, lease: &Lease) -> Arc<Journal> {
+        let store = LeasedStore::new(Arc::clone(&self.ports), lease.clone());
+        Journal::open(Arc::new(store), Foreign::StartOver).await.unwrap_or_else(|error| {
+            tracing::warn!(scan_id = %lease.scan_id, %error, "the journal of a scan cannot be read");
+            Journal::none()
+        })
     }
 
     /// Writes the end; the database may be away for a moment.

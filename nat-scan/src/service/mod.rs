@@ -3,6 +3,7 @@
 mod accept;
 mod execute;
 mod finding;
+mod journal;
 mod show;
 mod stored;
 mod sweep;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use finding::{FindingFilter, FindingId, FindingStatus, ScanFinding, SetFindingStatus, Triage, TriageStatus};
 
 use crate::engine::{self, EnginePorts, EventSink, Outcome, ScanConfig, ScanFailure, ScanKind, Summary};
+use crate::journal::Journal;
 
 /// `auth` of the contract, before validation. Absent members are `None`.
 #[derive(Clone, Debug, Default)]
@@ -174,7 +176,8 @@ pub struct ScansPorts {
 }
 
 /// The engine as the service calls it; tests put something else in its place.
-type Engine = Arc<dyn Fn(ScanConfig, EventSink, CancellationToken) -> BoxFuture<'static, Outcome> + Send + Sync>;
+type Engine =
+    Arc<dyn Fn(ScanConfig, EventSink, CancellationToken, Arc<Journal>) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// The use cases of stored scans.
 #[derive(Clone)]
@@ -192,8 +195,9 @@ impl Scans {
     #[must_use]
     pub fn new(ports: ScansPorts) -> Self {
         let engine_ports = ports.engine.clone();
-        let engine: Engine =
-            Arc::new(move |config, sink, cancel| engine::run(config, engine_ports.clone(), sink, cancel).boxed());
+        let engine: Engine = Arc::new(move |config, sink, cancel, journal| {
+            engine::run_with(config, engine_ports.clone(), sink, cancel, journal).boxed()
+        });
         Self::with_engine(ports, engine)
     }
 

@@ -172,6 +172,7 @@ pub(super) fn scan_config(
         exclude: config.exclude,
         seed: config.seed,
         safe_mode: config.safe_mode,
+        clean_up: true,
         scan_id: scan_id.to_owned(),
     }
 }

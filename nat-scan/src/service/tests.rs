@@ -24,10 +24,11 @@ use tokio::sync::Notify;
 use super::*;
 use crate::db::migrations;
 use crate::engine::{Connect, Event, Now};
-use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::finding::{Confidence, Evidence, Finding, Redactor, Severity};
 use crate::identity::Credentials;
+use crate::journal::{Identity, KeptAnswer, Place};
 use crate::policy::{PinnedTarget, Resolve, TargetPolicy};
-use crate::transport::{Limits, Transport};
+use crate::transport::{Limits, Request, Transport, TransportError};
 
 const PLANS: &str = "
 [[plan]]
@@ -184,7 +185,7 @@ fn finding(evidence: &str) -> Finding {
 
 /// Starts and ends at once.
 fn quick() -> Engine {
-    Arc::new(|config, sink, _| {
+    Arc::new(|config, sink, _, _| {
         async move {
             sink(Event::Started);
             outcome(&config)
@@ -195,7 +196,7 @@ fn quick() -> Engine {
 
 /// Starts, says so, and runs until it is cancelled.
 fn endless(begun: Arc<Notify>) -> Engine {
-    Arc::new(move |config, sink, cancel| {
+    Arc::new(move |config, sink, cancel, _| {
         let begun = begun.clone();
         async move {
             sink(Event::Started);
@@ -268,9 +269,9 @@ async fn executed_scan_shows_its_outcome() {
         let world = World::new(&db).await;
         let runs = Arc::new(AtomicUsize::new(0));
         let (counted, inner) = (runs.clone(), quick());
-        let engine: Engine = Arc::new(move |config, sink, cancel| {
+        let engine: Engine = Arc::new(move |config, sink, cancel, _| {
             counted.fetch_add(1, Ordering::SeqCst);
-            inner(config, sink, cancel)
+            inner(config, sink, cancel, Journal::none())
         });
         let scans = world.node("n1", engine);
         let id = start(&scans, "acme").await;
@@ -422,7 +423,7 @@ async fn worker_without_its_lease_writes_nothing() {
         let world = World::new(&db).await;
         let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (said, wait) = (begun.clone(), go_on.clone());
-        let slow: Engine = Arc::new(move |config, _, _| {
+        let slow: Engine = Arc::new(move |config, _, _, _| {
             let (said, wait) = (said.clone(), wait.clone());
             async move {
                 said.notify_one();
@@ -452,7 +453,7 @@ async fn worker_without_its_lease_writes_nothing() {
 async fn engine_that_panics_fails_the_scan_and_refunds_it() {
     on_every_database(migrations, async |db| {
         let world = World::new(&db).await;
-        let engine: Engine = Arc::new(|_, sink, _| {
+        let engine: Engine = Arc::new(|_, sink, _, _| {
             async move {
                 sink(Event::Started);
                 panic!("a defect of the engine")
@@ -543,7 +544,7 @@ async fn secrets_are_sealed_then_gone_and_never_in_the_outcome() {
     const SECRET: &str = "s3cr3t-token-0815";
     on_every_database(migrations, async |db| {
         let world = World::new(&db).await;
-        let engine: Engine = Arc::new(|config, _, _| {
+        let engine: Engine = Arc::new(|config, _, _, _| {
             async move {
                 let Credentials::Bearer(token) = &config.credentials else { panic!("the token arrives") };
                 assert_eq!(token.expose_secret(), SECRET);
@@ -595,4 +596,71 @@ fn outcome_is_cut_to_its_bounds_and_says_so() {
     large.findings.truncate(10);
     let packed = super::stored::pack(&large).unwrap();
     assert_eq!(super::stored::unpack(&packed).unwrap(), large);
+}
+
+/// Who the journal of the test belongs to.
+fn same_scan() -> Identity {
+    let text = || "same".to_owned();
+    Identity { version: text(), target: text(), document: text(), config: text(), seed: 1 }
+}
+
+/// Binds the journal, keeps one answer, and says when it is written; then runs until it is dropped.
+fn writing(written: Arc<Notify>) -> Engine {
+    Arc::new(move |_, sink, _, journal| {
+        let written = written.clone();
+        async move {
+            sink(Event::Started);
+            journal.bind(same_scan(), "abcd".to_owned(), Redactor::new()).unwrap();
+            let answer =
+                KeptAnswer { print: 1, result: Err(TransportError::Reset), at: DateTime::UNIX_EPOCH, throttled: None };
+            journal.keep(Place::of("here"), Vec::new(), vec![(Request::new("GET", "/"), answer)]);
+            let done = CancellationToken::new();
+            done.cancel();
+            journal.write_until(&done).await;
+            assert_eq!(journal.trouble(), None);
+            written.notify_one();
+            std::future::pending().await
+        }
+        .boxed()
+    })
+}
+
+#[tokio::test]
+async fn journal_of_a_dead_worker_goes_to_the_next_and_then_away() {
+    on_every_database(migrations, async |db| {
+        let world = World::new(&db).await;
+        let written = Arc::new(Notify::new());
+        let dying = world.node("dying", writing(written.clone()));
+        let id = start(&dying, "acme").await;
+        let written = async {
+            written.notified().await;
+            while world.ledger("acme").await.len() < 2 {}
+        };
+        tokio::select! {
+            () = dying.execute(id.clone()) => panic!("it runs until it is dropped"),
+            () = written => {}
+        }
+        world.later(31);
+        let engine: Engine = Arc::new(|config, sink, _, journal| {
+            async move {
+                let bound = journal.bind(same_scan(), "else".to_owned(), Redactor::new()).unwrap();
+                assert_eq!((bound.nonce.as_str(), bound.epoch, bound.known), ("abcd", 1, 1));
+                assert!(journal.recall(&Place::of("here")).is_some());
+                sink(Event::Started);
+                outcome(&config)
+            }
+            .boxed()
+        });
+        let healthy = world.node("healthy", engine);
+        assert_eq!(healthy.sweep(false).await.unwrap(), 1);
+        healthy.execute(id.clone()).await;
+        assert_eq!(status(&healthy, "acme", &id).await, ScanStatus::Completed);
+        assert_eq!(world.ledger("acme").await, [LedgerReason::Reserved, LedgerReason::Committed]);
+        assert_eq!(crate::db::journal::find_next(&world.store.read, &id, 0).await.unwrap(), None);
+        // Who has lost the lease writes nothing.
+        let lease = crate::db::scan::Lease { scan_id: id, node: "dying".to_owned(), attempt: 1 };
+        let late = super::journal::LeasedStore::new(healthy.ports.clone(), lease);
+        assert!(crate::journal::JournalStore::append(&late, b"x".to_vec()).await.is_err());
+    })
+    .await;
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -31,7 +30,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) seed: u64,
     /// Begins the words that make texts unique.
     pub(crate) nonce: &'a str,
-    pub(crate) serial: &'a AtomicU64,
 }
 
 /// One resource with its surroundings.
@@ -75,8 +73,7 @@ impl<'a> Stage<'a> {
             }
         };
         guide::freshen(operation, &mut case);
-        let serial = self.around.serial.fetch_add(1, Ordering::Relaxed);
-        Some(case.renewed(&format!("{}s{serial}", self.around.nonce)).bound())
+        Some(case.renewed(&self.around.prober.word()).bound())
     }
 
     /// Makes an object; `None` when it is refused. What can be told of its id is in [`Thing::path`] once it was read.
@@ -231,7 +228,7 @@ impl<'a> Stage<'a> {
         let read = self.resource.read?;
         let mut last = None;
         for (round, lag) in std::iter::once(Duration::ZERO).chain(LAG).enumerate() {
-            tokio::time::sleep(lag).await;
+            self.around.prober.pause(lag).await;
             let headers: &[(&str, &str)] = if round == 0 { &[] } else { &[("Cache-Control", "no-cache")] };
             let answer = self.call_with(read, thing, None, headers).await?;
             if answer.status().is_some_and(&wanted) {
