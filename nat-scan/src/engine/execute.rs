@@ -261,9 +261,6 @@ impl Driver {
             tally.count(answer.throttled);
         }
         let exchange = Exchange::new(Some(case), request, answer.result, truth, answer.at);
-        if exchange.status() == Some(401) {
-            session.identities.refused();
-        }
         tally.record(position, &exchange, self.baseline_bytes);
         self.lessons.attend(position, index, &exchange);
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
@@ -508,8 +505,8 @@ impl Driver {
 /// One case: credentials, bytes out, answer in.
 async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
     let Planned { position, case, mut request } = planned;
-    session.identities.apply(As::Primary, &mut request).await;
-    let answer = session.line.send_paid(&request, false, Purpose::Case).await;
+    let operation = Some(case.operation);
+    let answer = session.send_paid(As::Primary, operation, &mut request, false, Purpose::Case).await;
     Landed { position, case, request, answer }
 }
 

@@ -1,30 +1,58 @@
 //! The users of a scan, ready to be put onto requests.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 
+use super::outcome::Account;
 use crate::check::As;
 use crate::finding::Redactor;
-use crate::identity::{AuthError, Credentials, Session};
+use crate::identity::{AuthError, Credentials, Session, Ticket};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
-/// Refused tokens that are renewed; an API that answers 401 to everything must not make us hammer its token endpoint.
-const MAX_RENEWALS: u32 = 5;
+/// Renewals that did not help; an API that answers 401 to everything must not make us hammer its login.
+const MAX_IN_VAIN: u32 = 5;
+
+/// Users that the scan made, in order. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Accounts(Arc<Mutex<Vec<Account>>>);
+
+impl Accounts {
+    pub(super) fn add(&self, account: Account) {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !accounts.contains(&account) {
+            accounts.push(account);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Account> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Who the scan can be.
 pub(super) struct Identities {
-    primary: Session,
-    second: Option<Session>,
-    renewals: AtomicU32,
+    pub(super) primary: Session,
+    pub(super) second: Option<Session>,
+    pub(super) accounts: Accounts,
+    in_vain: AtomicU32,
+    /// Operations that refused a new token: their 401 is about something else.
+    stubborn: Mutex<HashSet<(As, usize)>>,
 }
 
 impl Identities {
     pub(super) fn new(primary: &Credentials, second: Option<&Credentials>, fetcher: &Arc<PolicyFetcher>) -> Self {
         let session = |credentials: &Credentials| Session::new(credentials.clone(), Arc::clone(fetcher));
-        Self { primary: session(primary), second: second.map(session), renewals: AtomicU32::new(0) }
+        Self {
+            primary: session(primary),
+            second: second.map(session),
+            accounts: Accounts::default(),
+            in_vain: AtomicU32::new(0),
+            stubborn: Mutex::default(),
+        }
     }
 
     /// Gets every identity ready: tokens are obtained now, so that a wrong secret ends the scan before it begins.
@@ -43,27 +71,45 @@ impl Identities {
         }
     }
 
-    /// Puts the credentials of `who` on a request. When no token can be had the request goes without: the answer then
-    /// shows that.
-    pub(super) async fn apply(&self, who: As, request: &mut Request) {
-        let applied = match (who, &self.second) {
-            (As::Primary, _) => self.primary.apply(request).await,
-            (As::Second, Some(second)) => second.apply(request).await,
-            (As::Garbage, _) => {
-                self.primary.apply_garbage(request);
-                Ok(())
-            }
-            (As::Second, None) | (As::Anonymous, _) => Ok(()),
-        };
-        if let Err(error) = applied {
-            tracing::debug!(%error, "no token for a request");
+    const fn session(&self, who: As) -> Option<&Session> {
+        match who {
+            As::Primary => Some(&self.primary),
+            As::Second => self.second.as_ref(),
+            As::Anonymous | As::Garbage => None,
         }
     }
 
-    /// The target refused the primary identity.
-    pub(super) fn refused(&self) {
-        if self.renewals.fetch_add(1, Ordering::Relaxed) < MAX_RENEWALS {
-            self.primary.invalidate();
+    /// Puts the credentials of `who` on a request. When no token can be had the request goes without: the answer then
+    /// shows that.
+    pub(super) async fn apply(&self, who: As, request: &mut Request) -> Ticket {
+        if who == As::Garbage {
+            self.primary.apply_garbage(request);
+        }
+        let Some(session) = self.session(who) else { return Ticket::default() };
+        session.apply(request).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "no token for a request");
+            Ticket::default()
+        })
+    }
+
+    /// The target refused who sent this ticket. True when there is another token to try.
+    pub(super) async fn renew(&self, who: As, operation: Option<usize>, ticket: &Ticket) -> bool {
+        let Some(session) = self.session(who) else { return false };
+        let is_stubborn = operation.is_some_and(|operation| {
+            self.stubborn.lock().unwrap_or_else(PoisonError::into_inner).contains(&(who, operation))
+        });
+        let tired = self.in_vain.load(Ordering::Relaxed) >= MAX_IN_VAIN;
+        !is_stubborn && !tired && session.renew(ticket).await
+    }
+
+    /// The new token was refused as well.
+    pub(super) fn was_in_vain(&self, who: As, operation: Option<usize>) {
+        let known = operation.is_some_and(|operation| {
+            !self.stubborn.lock().unwrap_or_else(PoisonError::into_inner).insert((who, operation))
+        });
+        // Many requests of one operation may be under way at once.
+        if !known {
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -75,9 +121,12 @@ impl Identities {
             redactor.credentials(second, "_2");
         }
         for (session, variable) in [(Some(&self.primary), "NAT_TOKEN"), (self.second.as_ref(), "NAT_TOKEN_2")] {
-            for secret in session.iter().flat_map(|session| session.secrets()) {
+            let Some(session) = session else { continue };
+            for secret in session.secrets() {
                 redactor.secret(secret.expose_secret(), variable);
             }
+            redactor.carriers(session.credential_headers(), session.credential_queries());
+            session.issued().into_iter().for_each(|issued| redactor.renewed(issued, variable));
         }
         redactor
     }

@@ -5,6 +5,7 @@ mod contain;
 mod crawl;
 mod discover;
 mod docket;
+mod enrol;
 pub mod event;
 mod execute;
 mod fingerprint;
@@ -48,7 +49,7 @@ pub use event::{Event, EventSink};
 #[cfg(test)]
 pub(crate) use fake::operation as test_operation;
 pub(crate) use outcome::SPEC_FAULT;
-pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
+pub use outcome::{Account, OperationOutcome, Outcome, ScanFailure, Summary};
 pub(crate) use recheck::{Control, Recheck};
 pub(crate) use scope::matches;
 

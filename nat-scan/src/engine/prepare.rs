@@ -10,6 +10,7 @@ use url::Url;
 use super::budget::{Budget, Purpose};
 use super::crawl::crawl;
 use super::discover::discover;
+use super::enrol::Enrol;
 use super::event::Event;
 use super::fingerprint::CatchAll;
 use super::identities::Identities;
@@ -92,7 +93,7 @@ pub(super) async fn prepare(
 ) -> Result<Ready, ScanFailure> {
     let Reached { line, url, fetcher } = reached;
     probe(line, &trimmed(url.path())).await?;
-    let identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), fetcher);
+    let mut identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), fetcher);
     identities
         .sign_in()
         .await
@@ -109,11 +110,14 @@ pub(super) async fn prepare(
         None if config.kind == ScanKind::Security => scout.catch_all(&base_path).await,
         None => CatchAll::default(),
     };
+    let api = Arc::new(api);
+    let enrol = Enrol { config, line, target: url, fetcher, api: &api, base_path: &base_path };
+    enrol.all(&mut identities, narrator).await?;
     let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
     let report = FindingBuilder::new(line.transport.origin(), redactor).seeded(config.seed);
     let session = Session {
         authenticated: identities.has(As::Primary),
-        api: Arc::new(api),
+        api,
         line: Arc::clone(line),
         identities,
         base_path,

@@ -57,10 +57,9 @@ impl Prober for ScanProber<'_> {
             return None;
         }
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
-        self.session.identities.apply(who, &mut request).await;
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);
-        let answer = self.session.line.send(&request, fresh, Purpose::Probe).await?;
+        let answer = self.session.send(who, operation, &mut request, fresh, Purpose::Probe).await?;
         let truth = operation
             .and_then(|index| self.session.api.operations.get(index))
             .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));

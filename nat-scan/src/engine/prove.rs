@@ -8,7 +8,7 @@ use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
 use super::session::Session;
-use crate::check::{Context, Exchange, Proof};
+use crate::check::{As, Context, Exchange, Proof};
 use crate::finding::Role;
 use crate::generate::{self, Intent, Phase};
 
@@ -154,12 +154,12 @@ impl Attempt<'_> {
             if tried > MAX_SAMPLES {
                 break;
             }
-            session.identities.apply(crate::check::As::Primary, &mut request).await;
-            let truth = session.classify(operation, &request);
-            let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+            let index = Some(operation.index);
+            let Some(answer) = session.send(As::Primary, index, &mut request, true, Purpose::Proof).await else {
                 self.starved = true;
                 return false;
             };
+            let truth = session.classify(operation, &request);
             let sample = Exchange::new(Some(case), request, answer.result, truth, answer.at);
             self.sent.push(sample.status());
             if !self.suspects(&sample) {
@@ -189,8 +189,8 @@ impl Attempt<'_> {
     async fn send(&mut self, like: &Exchange) -> Option<Exchange> {
         let mut request = self.session.once_more(like);
         // Credentials may have been renewed since.
-        self.session.identities.apply(crate::check::As::Primary, &mut request).await;
-        let Some(answer) = self.session.line.send(&request, true, Purpose::Proof).await else {
+        let operation = like.case.as_ref().map(|case| case.operation);
+        let Some(answer) = self.session.send(As::Primary, operation, &mut request, true, Purpose::Proof).await else {
             self.starved = true;
             return None;
         };

@@ -111,8 +111,8 @@ impl Recheck {
         who: As,
         case: Option<Case>,
     ) -> Option<Exchange> {
-        self.session.identities.apply(who, &mut request).await;
-        let answer = self.session.line.send(&request, true, Purpose::Probe).await?;
+        let index = operation.map(|operation| operation.index);
+        let answer = self.session.send(who, index, &mut request, true, Purpose::Probe).await?;
         let truth = operation.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
         Some(Exchange::new(case, request, answer.result, truth, answer.at).sent_as(who))
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::budget::Purpose;
 use super::contain::contain;
 use super::identities::Identities;
-use super::line::Line;
-use crate::check::Exchange;
+use super::line::{Answer, Line};
+use crate::check::functional::grants_credentials;
+use crate::check::{As, Exchange};
 use crate::classify::{self, WireTruth};
 use crate::finding::FindingBuilder;
 use crate::generate;
@@ -28,6 +30,52 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// One exchange as `who` within the budget; `None` when it does not allow it.
+    pub(super) async fn send(
+        &self,
+        who: As,
+        operation: Option<usize>,
+        request: &mut Request,
+        fresh: bool,
+        purpose: Purpose,
+    ) -> Option<Answer> {
+        if self.line.cancel.is_cancelled() || !self.line.budget.take(purpose) {
+            return None;
+        }
+        Some(self.send_paid(who, operation, request, fresh, purpose).await)
+    }
+
+    /// As [`Session::send`], for a request that the budget was already asked for. An identity that is refused signs in
+    /// again, and the request is sent once more: a token that ran out is no answer of the operation.
+    pub(super) async fn send_paid(
+        &self,
+        who: As,
+        operation: Option<usize>,
+        request: &mut Request,
+        fresh: bool,
+        purpose: Purpose,
+    ) -> Answer {
+        let ticket = self.identities.apply(who, request).await;
+        let answer = self.line.send_paid(request, fresh, purpose).await;
+        let refused = answer.result.as_ref().is_ok_and(|response| response.status == 401);
+        if !refused || !self.expects_identity(operation) || !self.identities.renew(who, operation, &ticket).await {
+            return answer;
+        }
+        self.identities.apply(who, request).await;
+        let Some(again) = self.line.send(request, fresh, purpose).await else { return answer };
+        if again.result.as_ref().is_ok_and(|response| response.status == 401) {
+            self.identities.was_in_vain(who, operation);
+        }
+        again
+    }
+
+    /// A 401 of an operation that signs in is about what was typed into it.
+    fn expects_identity(&self, operation: Option<usize>) -> bool {
+        operation
+            .and_then(|index| self.api.operations.get(index))
+            .is_none_or(|operation| !grants_credentials(operation))
+    }
+
     /// The request of an exchange once more: what must be unique in it is.
     pub(super) fn once_more(&self, exchange: &Exchange) -> Request {
         let fresh = exchange.case.as_ref().filter(|case| case.is_fresh()).and_then(|case| {
