@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use nat_scan::check::As;
 use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
-use nat_scan::identity::{Credentials, SignUp};
+use nat_scan::identity::{Credentials, OAuth2, SignUp};
 use nat_scan::policy::{SystemResolver, TargetPolicy};
 use nat_scan::report::{self, Format};
 use nat_scan::transport::{Limits, http::HttpConnect};
@@ -29,6 +29,8 @@ enum Door {
     Bearer,
     Cookie,
     Query,
+    /// Bearer tokens of a token endpoint that the document declares; it has no operation that signs in.
+    OAuth2,
 }
 
 /// What happened at a site.
@@ -40,6 +42,8 @@ struct Book {
     passwords: BTreeSet<String>,
     issued: BTreeSet<String>,
     registrations: usize,
+    /// Those of the scan's own users.
+    own: usize,
     logins: usize,
     admitted: usize,
 }
@@ -48,6 +52,8 @@ struct Site {
     door: Door,
     /// Requests that a token is good for.
     life: usize,
+    /// The requests after which it forgets its users, once.
+    forgets: usize,
     /// Its document says nothing of security.
     is_silent: bool,
     book: Mutex<Book>,
@@ -55,7 +61,7 @@ struct Site {
 
 impl Site {
     fn new(door: Door, life: usize) -> Arc<Self> {
-        Arc::new(Self { door, life, is_silent: false, book: Mutex::default() })
+        Arc::new(Self { door, life, forgets: 0, is_silent: false, book: Mutex::default() })
     }
 
     fn with_user(self: Arc<Self>, name: &str, password: &str) -> Arc<Self> {
@@ -66,6 +72,9 @@ impl Site {
     fn document(&self) -> Value {
         let scheme = match self.door {
             Door::Bearer => json!({"type": "http", "scheme": "bearer"}),
+            Door::OAuth2 => json!({"type": "oauth2", "flows": {
+                "clientCredentials": {"tokenUrl": "oauth/token", "scopes": {}},
+                "password": {"tokenUrl": "oauth/token", "scopes": {}}}}),
             Door::Cookie => json!({"type": "apiKey", "in": "cookie", "name": "sid"}),
             Door::Query => json!({"type": "apiKey", "in": "query", "name": "api_key"}),
         };
@@ -113,6 +122,10 @@ impl Site {
             parameter("sort", json!({"type": "string", "enum": ["title", "author", "year"]})),
             parameter("title", json!({"type": "string", "maxLength": 20})),
         ]);
+        if self.door == Door::OAuth2 {
+            let paths = document["paths"].as_object_mut().expect("an object");
+            paths.retain(|path, _| !path.starts_with("/users/"));
+        }
         if !self.is_silent {
             document["components"] = json!({"securitySchemes": {"it": scheme}});
         }
@@ -123,7 +136,7 @@ impl Site {
     fn who(&self, parts: &axum::http::request::Parts) -> Option<String> {
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let token = match self.door {
-            Door::Bearer => text(header::AUTHORIZATION).strip_prefix("Bearer ")?.to_owned(),
+            Door::Bearer | Door::OAuth2 => text(header::AUTHORIZATION).strip_prefix("Bearer ")?.to_owned(),
             Door::Cookie => text(header::COOKIE).split("; ").find_map(|pair| pair.strip_prefix("sid="))?.to_owned(),
             Door::Query => {
                 let query = parts.uri.query().unwrap_or_default();
@@ -135,6 +148,9 @@ impl Site {
         *left = left.checked_sub(1)?;
         let user = user.clone();
         book.admitted += 1;
+        if book.admitted == self.forgets {
+            book.users.clear();
+        }
         book.users.contains_key(&user).then_some(user)
     }
 
@@ -155,6 +171,32 @@ impl Site {
         }
     }
 
+    /// A token endpoint: a client, or a user, and refresh tokens that are good once.
+    fn grant(&self, form: &[u8]) -> Response {
+        let form: HashMap<String, String> = url::form_urlencoded::parse(form).into_owned().collect();
+        let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        let mut book = self.book.lock().unwrap();
+        let user = match text("grant_type") {
+            "client_credentials" if text("client_secret") == "s3cret-of-client" => "client".to_owned(),
+            "password" if book.users.get(text("username")).is_some_and(|known| known == text("password")) => {
+                text("username").to_owned()
+            }
+            "refresh_token" => match book.tokens.remove(text("refresh_token")) {
+                Some((user, _)) => user,
+                None => return (StatusCode::BAD_REQUEST, r#"{"error": "invalid_grant"}"#).into_response(),
+            },
+            _ => return (StatusCode::BAD_REQUEST, r#"{"error": "invalid_client"}"#).into_response(),
+        };
+        book.logins += 1;
+        book.users.entry(user.clone()).or_default();
+        let token = |number| format!("t0k3n.{}.{number}", text("grant_type"));
+        let (access, refresh) = (token(book.logins * 7919), token(book.logins * 7919 + 1));
+        book.tokens.insert(access.clone(), (user.clone(), self.life));
+        book.tokens.insert(refresh.clone(), (user, 0));
+        book.issued.extend([access.clone(), refresh.clone()]);
+        axum::Json(json!({"access_token": access, "refresh_token": refresh, "expires_in": 3600})).into_response()
+    }
+
     fn register(&self, body: &Value) -> Response {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let valid = ["username", "password", "email"].iter().all(|name| (1..=40).contains(&text(name).chars().count()));
@@ -165,6 +207,7 @@ impl Site {
         book.registrations += 1;
         if text("username").starts_with("nat") && text("email").starts_with(&text("username")) {
             book.passwords.insert(text("password"));
+            book.own += 1;
         }
         book.users.insert(text("username"), text("password"));
         StatusCode::OK.into_response()
@@ -181,6 +224,7 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Response {
             site.book.lock().unwrap().users.clear();
             StatusCode::OK.into_response()
         }
+        ("POST", "/oauth/token") => site.grant(&bytes),
         ("POST", "/users/v1/register") => site.register(&value()),
         ("POST", "/users/v1/login") => site.login(&value()),
         ("GET", "/me" | "/books" | "/broken") | ("POST", "/audit/reset") => match site.who(&parts) {
@@ -270,7 +314,7 @@ fn holds_no_secret(outcome: &Outcome, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_signed_up_and_stay_signed_in() {
-    let site = Site::new(Door::Bearer, 9);
+    let site = Arc::new(Site { forgets: 20, ..Arc::into_inner(Site::new(Door::Bearer, 9)).expect("alone") });
     let outcome = scan(&site, nobody(), false).await;
     assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
     let covered = covered(&outcome);
@@ -285,6 +329,7 @@ async fn users_are_signed_up_and_stay_signed_in() {
     holds_no_secret(&outcome, &site);
     let (logins, admitted) = {
         let book = site.book.lock().unwrap();
+        assert!(book.own > 2, "whoever is forgotten signs up again: {}", book.own);
         assert_eq!(book.passwords.len(), 2, "two users with a password each, however often they were made");
         (book.logins, book.admitted)
     };
@@ -309,6 +354,30 @@ async fn a_user_signs_in_by_cookie_and_by_key() {
         assert!(told.is_some_and(|told| told.contains(place)), "{:?}", outcome.notices);
         assert!(outcome.accounts.is_empty());
         holds_no_secret(&outcome, &site);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_come_from_the_endpoint_that_the_document_declares() {
+    let client = Credentials::OAuth2(Box::new(OAuth2 {
+        token_url: None,
+        client_id: "nat".to_owned(),
+        client_secret: Some("s3cret-of-client".to_owned().into()),
+        username: None,
+        password: None,
+        scope: None,
+        refresh_token: None,
+    }));
+    for (credentials, secret) in [(client, "s3cret-of-client"), (ann("s3cret-of-ann"), "s3cret-of-ann")] {
+        let site = Site::new(Door::OAuth2, 9).with_user("ann", "s3cret-of-ann");
+        site.book.lock().unwrap().passwords.insert(secret.to_owned());
+        let outcome = scan(&site, credentials, false).await;
+        assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
+        assert!(covered(&outcome).contains("GET /me"), "{:?}", outcome.notices);
+        holds_no_secret(&outcome, &site);
+        let book = site.book.lock().unwrap();
+        let refreshed = book.issued.iter().filter(|token| token.contains("refresh_token")).count();
+        assert!(refreshed > 2, "a refresh token is used where there is one: {:?}", book.issued);
     }
 }
 

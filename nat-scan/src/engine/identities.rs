@@ -1,7 +1,6 @@
 //! The users of a scan, ready to be put onto requests.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
@@ -13,8 +12,19 @@ use crate::identity::{AuthError, Credentials, Session, Ticket};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
-/// Renewals that did not help; an API that answers 401 to everything must not make us hammer its login.
-const MAX_IN_VAIN: u32 = 5;
+/// New tokens in a row that one operation refused: its 401 is about something else.
+const MAX_REFUSED: usize = 3;
+/// New tokens in a row that were refused at all; an API that answers 401 to everything must not make us hammer its login.
+const MAX_IN_VAIN: usize = 8;
+
+/// Tokens that were new and refused all the same.
+#[derive(Default)]
+struct InVain {
+    /// An operation, each token once: many requests may be under way at the same time.
+    operations: HashMap<(As, Option<usize>), Vec<Ticket>>,
+    /// Since one helped.
+    in_row: usize,
+}
 
 /// Users that the scan made, in order. Cheap to clone.
 #[derive(Clone, Default)]
@@ -38,9 +48,7 @@ pub(super) struct Identities {
     pub(super) primary: Session,
     pub(super) second: Option<Session>,
     pub(super) accounts: Accounts,
-    in_vain: AtomicU32,
-    /// Operations that refused a new token: their 401 is about something else.
-    stubborn: Mutex<HashSet<(As, usize)>>,
+    in_vain: Mutex<InVain>,
 }
 
 impl Identities {
@@ -50,8 +58,7 @@ impl Identities {
             primary: session(primary),
             second: second.map(session),
             accounts: Accounts::default(),
-            in_vain: AtomicU32::new(0),
-            stubborn: Mutex::default(),
+            in_vain: Mutex::default(),
         }
     }
 
@@ -95,21 +102,26 @@ impl Identities {
     /// The target refused who sent this ticket. True when there is another token to try.
     pub(super) async fn renew(&self, who: As, operation: Option<usize>, ticket: &Ticket) -> bool {
         let Some(session) = self.session(who) else { return false };
-        let is_stubborn = operation.is_some_and(|operation| {
-            self.stubborn.lock().unwrap_or_else(PoisonError::into_inner).contains(&(who, operation))
-        });
-        let tired = self.in_vain.load(Ordering::Relaxed) >= MAX_IN_VAIN;
-        !is_stubborn && !tired && session.renew(ticket).await
+        let is_of_use = {
+            let in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+            let refused = in_vain.operations.get(&(who, operation)).map_or(0, Vec::len);
+            refused < MAX_REFUSED && in_vain.in_row < MAX_IN_VAIN
+        };
+        is_of_use && session.renew(ticket).await
     }
 
-    /// The new token was refused as well.
-    pub(super) fn was_in_vain(&self, who: As, operation: Option<usize>) {
-        let known = operation.is_some_and(|operation| {
-            !self.stubborn.lock().unwrap_or_else(PoisonError::into_inner).insert((who, operation))
-        });
-        // Many requests of one operation may be under way at once.
-        if !known {
-            self.in_vain.fetch_add(1, Ordering::Relaxed);
+    /// What became of the request with a new token.
+    pub(super) fn renewed(&self, who: As, operation: Option<usize>, ticket: &Ticket, helped: bool) {
+        let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        if helped {
+            in_vain.in_row = 0;
+            in_vain.operations.remove(&(who, operation));
+            return;
+        }
+        let refused = in_vain.operations.entry((who, operation)).or_default();
+        if !refused.contains(ticket) {
+            refused.push(ticket.clone());
+            in_vain.in_row += 1;
         }
     }
 

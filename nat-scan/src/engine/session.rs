@@ -61,11 +61,10 @@ impl Session {
         if !refused || !self.expects_identity(operation) || !self.identities.renew(who, operation, &ticket).await {
             return answer;
         }
-        self.identities.apply(who, request).await;
+        let ticket = self.identities.apply(who, request).await;
         let Some(again) = self.line.send(request, fresh, purpose).await else { return answer };
-        if again.result.as_ref().is_ok_and(|response| response.status == 401) {
-            self.identities.was_in_vain(who, operation);
-        }
+        let helped = again.result.as_ref().is_ok_and(|response| response.status != 401);
+        self.identities.renewed(who, operation, &ticket, helped);
         again
     }
 

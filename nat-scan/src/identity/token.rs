@@ -168,3 +168,74 @@ impl TokenSource {
         (value, generation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Gives `t1`, `t2`, …, or nothing while it is `broken`; counts how often it is asked.
+    struct Counting {
+        asked: Arc<AtomicU32>,
+        life: Option<Duration>,
+        broken: bool,
+    }
+
+    #[async_trait]
+    impl Obtain for Counting {
+        async fn obtain(&self) -> Result<Taken, AuthError> {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::task::yield_now().await;
+            match self.broken {
+                true => Err(AuthError("no".to_owned())),
+                false => Ok(Taken { value: format!("t{number}").into(), life: self.life }),
+            }
+        }
+
+        fn secrets(&self) -> Vec<SecretString> {
+            Vec::new()
+        }
+    }
+
+    fn source(life: Option<u64>, broken: bool) -> (TokenSource, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let from = Counting { asked: Arc::clone(&asked), life: life.map(Duration::from_secs), broken };
+        (TokenSource::new(Box::new(from), Placement::bearer()), asked)
+    }
+
+    #[tokio::test]
+    async fn token_is_renewed_at_four_fifths_of_its_life() {
+        for (life, last_good, first_stale) in [(Some(60), 47, 49), (Some(0), 0, 1), (None, 239, 241)] {
+            let (source, _) = source(life, false);
+            source.current().await.unwrap();
+            let after = |seconds| source.fresh(Instant::now() + Duration::from_secs(seconds)).is_some();
+            assert!(after(last_good) && !after(first_stale), "{life:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_an_old_token_leaves_the_new_one() {
+        let (source, asked) = source(Some(60), false);
+        let (_, first) = source.current().await.unwrap();
+        source.invalidate(first);
+        let (_, second) = source.current().await.unwrap();
+        source.invalidate(first);
+        assert_eq!(source.current().await.unwrap().1, second);
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_fails_is_left_alone() {
+        let (source, asked) = source(None, true);
+        let all = futures::future::join_all((0..100).map(|_| source.current())).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "a hundred requests, one try");
+        // Its patience over, it would be tried again; but not for ever.
+        for _ in 0..20 {
+            source.renewal.lock().await.failure = Some((Instant::now(), AuthError("no".to_owned())));
+            assert!(source.current().await.is_err());
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), MAX_FAILURES);
+    }
+}
