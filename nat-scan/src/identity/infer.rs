@@ -113,7 +113,10 @@ pub(crate) fn registrations(api: &Api, seed: u64) -> Vec<Form> {
     forms(api, seed, registration_score)
 }
 
-fn forms(api: &Api, seed: u64, score: fn(&Operation, &[(Spot, Field)]) -> Option<i32>) -> Vec<Form> {
+/// How likely an operation with these fields is what is looked for; none: it is not.
+type Score = fn(&Operation, &[(Spot, Field)]) -> Option<i32>;
+
+fn forms(api: &Api, seed: u64, score: Score) -> Vec<Form> {
     let mut found: Vec<(i32, Form)> = Vec::new();
     for operation in api.operations.iter().filter(|operation| may_be_form(operation)) {
         let Some(form) = form(api, operation, seed) else { continue };
@@ -389,7 +392,7 @@ fn documents_token(operation: &Operation) -> Option<bool> {
         return Some(true);
     }
     let says_something = |schema: &&crate::schema::Schema| schema.resolve(schema.node()).get("properties").is_some();
-    schemas.iter().any(|schema| says_something(schema)).then_some(false)
+    schemas.iter().any(says_something).then_some(false)
 }
 
 fn names_token(schema: &crate::schema::Schema, node: &Value, depth: usize) -> bool {
