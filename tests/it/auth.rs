@@ -2,7 +2,7 @@
 //! are forgotten sign up again, and no secret leaves the scan.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -64,8 +64,12 @@ impl Site {
         Arc::new(Self { door, life, forgets: 0, is_silent: false, book: Mutex::default() })
     }
 
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("no handler panics")
+    }
+
     fn with_user(self: Arc<Self>, name: &str, password: &str) -> Arc<Self> {
-        self.book.lock().unwrap().users.insert(name.to_owned(), password.to_owned());
+        self.book().users.insert(name.to_owned(), password.to_owned());
         self
     }
 
@@ -143,7 +147,7 @@ impl Site {
                 url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "api_key")?.1.into_owned()
             }
         };
-        let mut book = self.book.lock().unwrap();
+        let mut book = self.book();
         let (user, left) = book.tokens.get_mut(&token)?;
         *left = left.checked_sub(1)?;
         let user = user.clone();
@@ -156,7 +160,7 @@ impl Site {
 
     fn login(&self, body: &Value) -> Response {
         let text = |name: &str| body[name].as_str().unwrap_or_default();
-        let mut book = self.book.lock().unwrap();
+        let mut book = self.book();
         if text("username").is_empty() || book.users.get(text("username")).is_none_or(|known| known != text("password"))
         {
             return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response();
@@ -175,7 +179,7 @@ impl Site {
     fn grant(&self, form: &[u8]) -> Response {
         let form: HashMap<String, String> = url::form_urlencoded::parse(form).into_owned().collect();
         let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-        let mut book = self.book.lock().unwrap();
+        let mut book = self.book();
         let user = match text("grant_type") {
             "client_credentials" if text("client_secret") == "s3cret-of-client" => "client".to_owned(),
             "password" if book.users.get(text("username")).is_some_and(|known| known == text("password")) => {
@@ -200,7 +204,7 @@ impl Site {
     fn register(&self, body: &Value) -> Response {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let valid = ["username", "password", "email"].iter().all(|name| (1..=40).contains(&text(name).chars().count()));
-        let mut book = self.book.lock().unwrap();
+        let mut book = self.book();
         if !valid || book.users.contains_key(&text("username")) {
             return StatusCode::BAD_REQUEST.into_response();
         }
@@ -221,7 +225,7 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Response {
     match (parts.method.as_str(), parts.uri.path()) {
         ("GET", "/openapi.json") => axum::Json(site.document()).into_response(),
         ("GET", "/createdb") => {
-            site.book.lock().unwrap().users.clear();
+            site.book().users.clear();
             StatusCode::OK.into_response()
         }
         ("POST", "/oauth/token") => site.grant(&bytes),
@@ -301,7 +305,7 @@ fn covered(outcome: &Outcome) -> BTreeSet<String> {
 /// Nothing that any report writes holds a token or a password.
 #[track_caller]
 fn holds_no_secret(outcome: &Outcome, site: &Site) {
-    let book = site.book.lock().unwrap();
+    let book = site.book();
     assert!(outcome.findings.iter().any(|finding| finding.endpoint == "GET /broken"), "something is to be shown");
     for format in Format::ALL {
         let text = String::from_utf8_lossy(&report::write(outcome, "scan_auth", format)).into_owned();
@@ -328,7 +332,7 @@ async fn users_are_signed_up_and_stay_signed_in() {
     assert_eq!(told, 2, "{:?}", outcome.notices);
     holds_no_secret(&outcome, &site);
     let (logins, admitted) = {
-        let book = site.book.lock().unwrap();
+        let book = site.book();
         assert!(book.own > 2, "whoever is forgotten signs up again: {}", book.own);
         assert_eq!(book.passwords.len(), 2, "two users with a password each, however often they were made");
         (book.logins, book.admitted)
@@ -344,7 +348,7 @@ async fn users_are_signed_up_and_stay_signed_in() {
 async fn a_user_signs_in_by_cookie_and_by_key() {
     for door in [Door::Cookie, Door::Query] {
         let site = Site::new(door, 25).with_user("ann", "s3cret-of-ann");
-        site.book.lock().unwrap().passwords.insert("s3cret-of-ann".to_owned());
+        site.book().passwords.insert("s3cret-of-ann".to_owned());
         let outcome = scan(&site, ann("s3cret-of-ann"), false).await;
         assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
         let covered = covered(&outcome);
@@ -370,12 +374,12 @@ async fn tokens_come_from_the_endpoint_that_the_document_declares() {
     }));
     for (credentials, secret) in [(client, "s3cret-of-client"), (ann("s3cret-of-ann"), "s3cret-of-ann")] {
         let site = Site::new(Door::OAuth2, 9).with_user("ann", "s3cret-of-ann");
-        site.book.lock().unwrap().passwords.insert(secret.to_owned());
+        site.book().passwords.insert(secret.to_owned());
         let outcome = scan(&site, credentials, false).await;
         assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
         assert!(covered(&outcome).contains("GET /me"), "{:?}", outcome.notices);
         holds_no_secret(&outcome, &site);
-        let book = site.book.lock().unwrap();
+        let book = site.book();
         let refreshed = book.issued.iter().filter(|token| token.contains("refresh_token")).count();
         assert!(refreshed > 2, "a refresh token is used where there is one: {:?}", book.issued);
     }
@@ -394,7 +398,7 @@ async fn a_silent_document_is_asked_by_looking() {
 async fn nobody_is_signed_up_in_safe_mode_and_a_wrong_password_ends_the_scan() {
     let site = Site::new(Door::Bearer, 50).with_user("ann", "right");
     let outcome = scan(&site, nobody(), true).await;
-    assert_eq!((outcome.failure.as_ref(), site.book.lock().unwrap().registrations), (None, 0));
+    assert_eq!((outcome.failure.as_ref(), site.book().registrations), (None, 0));
     assert!(outcome.notices.iter().any(|notice| notice.contains("in safe mode nobody is signed up")));
     let outcome = scan(&site, ann("wrong-password"), false).await;
     let failure = outcome.failure.expect("nobody is let in");
