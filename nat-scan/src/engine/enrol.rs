@@ -1,10 +1,14 @@
 //! Before anything is tested: users sign in as the document says, or sign up where none were given.
 
+mod writer;
+
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
+
+use writer::{Writer, passwords};
 
 use super::budget::Purpose;
 use super::contain::contain;
@@ -19,12 +23,11 @@ use super::scope::Scope;
 use super::{ScanConfig, ScanFailure};
 use crate::check::As;
 use crate::check::functional::grants_credentials;
-use crate::classify::{self, WireTruth};
-use crate::generate::{self, Case, Phase};
-use crate::identity::infer::{self, Entry, Field, Form};
+use crate::generate::{self, Phase};
+use crate::identity::infer::{self, Entry, Form};
 use crate::identity::{
-    Call, Credentials, Endpoint, Enrolment, LoginSource, Placement, Remake, Session, SignUp, Take, offers, perform,
-    register, try_on,
+    Call, Credentials, Endpoint, LoginSource, Placement, Remake, Session, SignUp, Take, offers, perform, register,
+    try_on,
 };
 use crate::spec::{Api, Operation};
 use crate::transport::fetch::PolicyFetcher;
@@ -362,57 +365,5 @@ fn join(identities: &mut Identities, who: As, session: Session) {
         (As::Second, Some(second)) => second.join(session),
         (As::Second, None) => identities.second = Some(session),
         _ => identities.primary.join(session),
-    }
-}
-
-/// Passwords of one user, the strongest first: not every target takes it.
-fn passwords(digest: &str) -> [String; 3] {
-    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
-    // Upper and lower case, digits and a sign, 20, 14 and 8 characters.
-    [format!("Nat-{}7!Qz", &part(0, 24)), format!("Nat7{}", part(24, 34)), format!("Nt7{}", part(34, 39))]
-}
-
-/// Turns forms into requests.
-struct Writer {
-    api: Arc<Api>,
-    base_path: String,
-    target: Url,
-}
-
-impl Writer {
-    fn call(&self, form: &Form, case: &Case) -> Option<Call> {
-        let operation = self.api.operations.get(form.operation)?;
-        let request = contain(|| generate::render(operation, case, &self.base_path))?.ok()?;
-        let url = self.target.join(&request.target).ok()?;
-        Some(Call { url, request })
-    }
-
-    /// What signs up the user of this word: name and password as long as the document allows.
-    fn enrolment(&self, registration: &Form, login: &Form, word: &str, passwords: &[String; 3]) -> Option<Enrolment> {
-        let operation = self.api.operations.get(registration.operation)?;
-        let short: String = word.chars().take(8).collect();
-        let names = [word, &short];
-        let choices = passwords.iter().flat_map(|password| names.map(|name| (name, password)));
-        let mut likeliest = None;
-        for (name, password) in choices {
-            let email = format!("{name}@example.com");
-            let entry = Entry { user: name, email: &email, password };
-            let register: Vec<Call> =
-                registration.register(&entry).iter().filter_map(|case| self.call(registration, case)).collect();
-            let mail_only = !registration.has(Field::User) && registration.has(Field::Email);
-            let known_as = if mail_only { "" } else { name };
-            let login = self.call(login, &login.login(&Entry { user: known_as, ..entry }))?;
-            let username = if mail_only { email.clone() } else { name.to_owned() };
-            let fits = register.first().is_some_and(|call| {
-                let truth = contain(|| classify::classify(operation, &call.request, &self.base_path));
-                !matches!(truth, Some(WireTruth::Negative { .. }))
-            });
-            let enrolment = Enrolment { username, register, login };
-            if fits {
-                return Some(enrolment);
-            }
-            likeliest.get_or_insert(enrolment);
-        }
-        likeliest
     }
 }

@@ -14,7 +14,7 @@ use super::enrol::Enrol;
 use super::event::Event;
 use super::fingerprint::CatchAll;
 use super::identities::Identities;
-use super::line::Line;
+use super::line::{Counted, Line};
 use super::narrate::Narrator;
 use super::outcome::SPEC_FAULT;
 use super::pace::{Pace, Patience};
@@ -48,6 +48,8 @@ pub(super) struct Reached {
     pub(super) line: Arc<Line>,
     url: Url,
     fetcher: Arc<PolicyFetcher>,
+    /// How tokens are obtained.
+    login: Arc<PolicyFetcher>,
 }
 
 /// Judges and pins the target.
@@ -82,7 +84,10 @@ pub(super) async fn reach(
         limits: large,
         scan_id: config.scan_id.clone(),
     };
-    Ok(Reached { line: Arc::new(line), url: pinned.url, fetcher: Arc::new(fetcher) })
+    let line = Arc::new(line);
+    let counted = Counted { line: Arc::clone(&line), connect: Arc::clone(&ports.connect) };
+    let login = PolicyFetcher { connect: Arc::new(counted), limits: config.limits, ..fetcher.clone() };
+    Ok(Reached { line, url: pinned.url, fetcher: Arc::new(fetcher), login: Arc::new(login) })
 }
 
 /// Probes the target, signs in, reads or finds the document.
@@ -91,9 +96,9 @@ pub(super) async fn prepare(
     reached: &Reached,
     narrator: &mut Narrator,
 ) -> Result<Ready, ScanFailure> {
-    let Reached { line, url, fetcher } = reached;
+    let Reached { line, url, fetcher, login } = reached;
     probe(line, &trimmed(url.path())).await?;
-    let mut identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), fetcher);
+    let mut identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), login);
     identities
         .sign_in()
         .await
@@ -111,7 +116,7 @@ pub(super) async fn prepare(
         None => CatchAll::default(),
     };
     let api = Arc::new(api);
-    let enrol = Enrol { config, line, target: url, fetcher, api: &api, base_path: &base_path };
+    let enrol = Enrol { config, line, target: url, fetcher: login, api: &api, base_path: &base_path };
     enrol.all(&mut identities, narrator).await?;
     let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
     let report = FindingBuilder::new(line.transport.origin(), redactor).seeded(config.seed);

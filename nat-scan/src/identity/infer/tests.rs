@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::generate::{self, BodyValue, Case};
+use crate::identity::{Placement, Take};
 use crate::spec::{self, SpecLimits};
 
 /// An API of these operations: `POST /login`, the properties of its body, those of its answer.
