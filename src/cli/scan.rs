@@ -1,6 +1,7 @@
 //! `nat scan` and `nat security-scan`: the engine alone, no server and no database.
 
 mod gate;
+mod identity;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -9,10 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nat::core::entropy::{Entropy, SystemEntropy};
-use nat::core::secret::SecretString;
 use nat::core::time::SystemClock;
 use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
-use nat::scan::identity::{Credentials, OAuth2};
 use nat::scan::journal::{FileStore, Foreign, Journal};
 use nat::scan::report::{self, Format};
 use nat::scan::transport::Limits;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{exit, output};
+pub(super) use identity::IdentityArgs;
 
 /// Arguments of both scans.
 #[derive(clap::Args)]
@@ -28,6 +28,7 @@ Examples:
   nat scan http://127.0.0.1:8000
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
+  NAT_PASSWORD=secret nat scan http://127.0.0.1:8000 --user ann
   nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
   nat scan http://127.0.0.1:8000 --journal nat.journal
   nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
@@ -59,32 +60,6 @@ pub(super) struct ScanArgs {
     identity: IdentityArgs,
     #[command(flatten)]
     limits: LimitArgs,
-}
-
-#[derive(clap::Args)]
-#[command(next_help_heading = "Credentials")]
-pub(super) struct IdentityArgs {
-    /// Header sent with every request, such as 'X-API-Key: secret'. May be repeated.
-    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
-    header: Vec<(String, SecretString)>,
-    /// Bearer token.
-    #[arg(long, value_name = "TOKEN", env = "NAT_TOKEN", hide_env_values = true, conflicts_with_all = ["basic", "oauth2_token_url"])]
-    bearer: Option<String>,
-    /// User and password of HTTP Basic.
-    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "oauth2_token_url")]
-    basic: Option<String>,
-    /// Token endpoint of an OAuth2 client-credentials grant (password grant with --oauth2-user).
-    #[arg(long, value_name = "URL", requires = "oauth2_client")]
-    oauth2_token_url: Option<Url>,
-    /// Client id and secret.
-    #[arg(long, value_name = "ID[:SECRET]")]
-    oauth2_client: Option<String>,
-    /// User and password of the password grant.
-    #[arg(long, value_name = "USER:PASSWORD")]
-    oauth2_user: Option<String>,
-    /// Scope to ask for.
-    #[arg(long, value_name = "SCOPE")]
-    oauth2_scope: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -121,15 +96,6 @@ fn parse_format(text: &str) -> Result<Format, String> {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
         format!("one of {}", names.join(", "))
     })
-}
-
-fn parse_header(text: &str) -> Result<(String, SecretString), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is written 'Name: value'")?;
-    let name = name.trim();
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
-        return Err(format!("'{name}' is no header name"));
-    }
-    Ok((name.to_owned(), value.trim().to_owned().into()))
 }
 
 /// Runs a scan and prints or writes its report.
@@ -213,13 +179,14 @@ pub(super) fn scan_config(
             SpecSource::Bytes { bytes, base }
         }
     };
+    let (credentials, second_credentials) = identity::credentials(identity, kind).map_err(|why| (exit::USAGE, why))?;
     let timeout = Duration::from_secs(limits.timeout.into());
     Ok(ScanConfig {
         kind,
         target: url.clone(),
         spec,
-        credentials: credentials(identity),
-        second_credentials: None,
+        credentials,
+        second_credentials,
         concurrency: limits.concurrency.into(),
         limits: Limits {
             total_timeout: timeout,
@@ -242,40 +209,6 @@ fn random_seed() -> u64 {
     SystemEntropy.fill(&mut bytes);
     // Short enough to be typed again.
     u64::from(u32::from_le_bytes(bytes))
-}
-
-fn credentials(args: &IdentityArgs) -> Credentials {
-    let pair = |text: &str| match text.split_once(':') {
-        Some((name, secret)) => (name.to_owned(), Some(SecretString::from(secret.to_owned()))),
-        None => (text.to_owned(), None),
-    };
-    let mut all: Vec<Credentials> = args
-        .header
-        .iter()
-        .map(|(name, value)| Credentials::Header { name: name.clone(), value: value.clone() })
-        .collect();
-    if let Some(token) = &args.bearer {
-        all.push(Credentials::Bearer(token.clone().into()));
-    }
-    if let Some(text) = &args.basic {
-        let (username, password) = pair(text);
-        all.push(Credentials::Basic { username, password: password.unwrap_or_default() });
-    }
-    if let (Some(token_url), Some(client)) = (&args.oauth2_token_url, &args.oauth2_client) {
-        let (client_id, client_secret) = pair(client);
-        let (username, password) = args.oauth2_user.as_deref().map(pair).map_or((None, None), |(u, p)| (Some(u), p));
-        let scope = args.oauth2_scope.clone();
-        let token_url = token_url.clone();
-        all.push(Credentials::OAuth2(Box::new(OAuth2 {
-            token_url,
-            client_id,
-            client_secret,
-            username,
-            password,
-            scope,
-        })));
-    }
-    if all.is_empty() { Credentials::None } else { Credentials::All(all) }
 }
 
 fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Option<Format>) -> ExitCode {

@@ -1,5 +1,6 @@
 //! Tests of the whole: the layout of the house, the binary, servers under load and under the knife.
 
+mod auth;
 mod authz;
 mod billing;
 mod cases;

@@ -249,7 +249,7 @@ pub trait Check: Send + Sync {
 }
 
 /// As whom a probe is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum As {
     /// The scan's credentials.

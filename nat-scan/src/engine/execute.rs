@@ -282,12 +282,7 @@ impl Driver {
         if answer.throttled.is_some() {
             tally.count(answer.throttled);
         }
-        let replayed = answer.replayed;
         let exchange = Exchange::new(Some(case), request, answer.result, truth, answer.at);
-        // A refusal of before says nothing about the credentials of now.
-        if exchange.status() == Some(401) && !replayed {
-            session.identities.refused();
-        }
         self.pulse.observe(index, &exchange);
         tally.record(position, &exchange, self.baseline_bytes);
         self.lessons.attend(position, index, &exchange);
@@ -536,7 +531,7 @@ impl Driver {
 async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
     let Planned { position, case, mut request } = planned;
     let passage = Passage::of_case(&session.words, position);
-    let how = Sending { fresh: false, purpose: Purpose::Case, paid: true };
+    let how = Sending { fresh: false, purpose: Purpose::Case, operation: Some(case.operation), paid: true };
     let answer = session.exchange(&passage, &mut request, As::Primary, how).await;
     passage.finish();
     // What is paid for is refused only when the scan is stopped.

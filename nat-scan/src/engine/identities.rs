@@ -1,30 +1,65 @@
 //! The users of a scan, ready to be put onto requests.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 
+use super::outcome::Account;
 use crate::check::As;
 use crate::finding::Redactor;
-use crate::identity::{AuthError, Credentials, Session};
+use crate::identity::{AuthError, Credentials, Session, Ticket};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
-/// Refused tokens that are renewed; an API that answers 401 to everything must not make us hammer its token endpoint.
-const MAX_RENEWALS: u32 = 5;
+/// New tokens in a row that one operation refused: its 401 is about something else.
+const MAX_REFUSED: usize = 3;
+/// New tokens in a row that were refused at all; an API that answers 401 to everything must not make us hammer its login.
+const MAX_IN_VAIN: usize = 8;
+
+/// Tokens that were new and refused all the same.
+#[derive(Default)]
+struct InVain {
+    /// An operation, each token once: many requests may be under way at the same time.
+    operations: HashMap<(As, Option<usize>), Vec<Ticket>>,
+    /// Since one helped.
+    in_row: usize,
+}
+
+/// Users that the scan made, in order. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Accounts(Arc<Mutex<Vec<Account>>>);
+
+impl Accounts {
+    pub(super) fn add(&self, account: Account) {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !accounts.contains(&account) {
+            accounts.push(account);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Account> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Who the scan can be.
 pub(super) struct Identities {
-    primary: Session,
-    second: Option<Session>,
-    renewals: AtomicU32,
+    pub(super) primary: Session,
+    pub(super) second: Option<Session>,
+    pub(super) accounts: Accounts,
+    in_vain: Mutex<InVain>,
 }
 
 impl Identities {
     pub(super) fn new(primary: &Credentials, second: Option<&Credentials>, fetcher: &Arc<PolicyFetcher>) -> Self {
         let session = |credentials: &Credentials| Session::new(credentials.clone(), Arc::clone(fetcher));
-        Self { primary: session(primary), second: second.map(session), renewals: AtomicU32::new(0) }
+        Self {
+            primary: session(primary),
+            second: second.map(session),
+            accounts: Accounts::default(),
+            in_vain: Mutex::default(),
+        }
     }
 
     /// Gets every identity ready: tokens are obtained now, so that a wrong secret ends the scan before it begins.
@@ -43,27 +78,50 @@ impl Identities {
         }
     }
 
-    /// Puts the credentials of `who` on a request. When no token can be had the request goes without: the answer then
-    /// shows that.
-    pub(super) async fn apply(&self, who: As, request: &mut Request) {
-        let applied = match (who, &self.second) {
-            (As::Primary, _) => self.primary.apply(request).await,
-            (As::Second, Some(second)) => second.apply(request).await,
-            (As::Garbage, _) => {
-                self.primary.apply_garbage(request);
-                Ok(())
-            }
-            (As::Second, None) | (As::Anonymous, _) => Ok(()),
-        };
-        if let Err(error) = applied {
-            tracing::debug!(%error, "no token for a request");
+    const fn session(&self, who: As) -> Option<&Session> {
+        match who {
+            As::Primary => Some(&self.primary),
+            As::Second => self.second.as_ref(),
+            As::Anonymous | As::Garbage => None,
         }
     }
 
-    /// The target refused the primary identity.
-    pub(super) fn refused(&self) {
-        if self.renewals.fetch_add(1, Ordering::Relaxed) < MAX_RENEWALS {
-            self.primary.invalidate();
+    /// Puts the credentials of `who` on a request. When no token can be had the request goes without: the answer then
+    /// shows that.
+    pub(super) async fn apply(&self, who: As, request: &mut Request) -> Ticket {
+        if who == As::Garbage {
+            self.primary.apply_garbage(request);
+        }
+        let Some(session) = self.session(who) else { return Ticket::default() };
+        session.apply(request).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "no token for a request");
+            Ticket::default()
+        })
+    }
+
+    /// The target refused who sent this ticket. True when there is another token to try.
+    pub(super) async fn renew(&self, who: As, operation: Option<usize>, ticket: &Ticket) -> bool {
+        let Some(session) = self.session(who) else { return false };
+        let is_of_use = {
+            let in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+            let refused = in_vain.operations.get(&(who, operation)).map_or(0, Vec::len);
+            refused < MAX_REFUSED && in_vain.in_row < MAX_IN_VAIN
+        };
+        is_of_use && session.renew(ticket).await
+    }
+
+    /// What became of the request with a new token.
+    pub(super) fn renewed(&self, who: As, operation: Option<usize>, ticket: &Ticket, helped: bool) {
+        let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        if helped {
+            in_vain.in_row = 0;
+            in_vain.operations.remove(&(who, operation));
+            return;
+        }
+        let refused = in_vain.operations.entry((who, operation)).or_default();
+        if !refused.contains(ticket) {
+            refused.push(ticket.clone());
+            in_vain.in_row += 1;
         }
     }
 
@@ -75,9 +133,12 @@ impl Identities {
             redactor.credentials(second, "_2");
         }
         for (session, variable) in [(Some(&self.primary), "NAT_TOKEN"), (self.second.as_ref(), "NAT_TOKEN_2")] {
-            for secret in session.iter().flat_map(|session| session.secrets()) {
+            let Some(session) = session else { continue };
+            for secret in session.secrets() {
                 redactor.secret(secret.expose_secret(), variable);
             }
+            redactor.carriers(session.credential_headers(), session.credential_queries());
+            session.issued().into_iter().for_each(|issued| redactor.renewed(issued, variable));
         }
         redactor
     }

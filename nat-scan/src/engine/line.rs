@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::Now;
 use super::budget::{Budget, Purpose};
 use super::pace::Pace;
+use super::{Connect, Now};
 use crate::journal::KeptAnswer;
-use crate::transport::{Request, Response, Transport, TransportError};
+use crate::policy::PinnedTarget;
+use crate::transport::{Limits, Request, Response, Transport, TransportError};
 
 /// What every request shares.
 pub(super) struct Line {
@@ -73,5 +75,39 @@ impl Line {
         }
         self.budget.receive(result.as_ref().map_or(0, |response| response.wire_bytes));
         Some(Answer { result, at, throttled, replayed: true })
+    }
+}
+
+/// Connections of those who sign in, at the target or elsewhere: within the same budget, and no further than the scan.
+pub(super) struct Counted {
+    pub(super) line: Arc<Line>,
+    pub(super) connect: Arc<dyn Connect>,
+}
+
+impl Connect for Counted {
+    fn connect(&self, target: &PinnedTarget, limits: Limits, scan_id: &str) -> Arc<dyn Transport> {
+        let inner = self.connect.connect(target, limits, scan_id);
+        Arc::new(CountedTransport { line: Arc::clone(&self.line), inner })
+    }
+}
+
+struct CountedTransport {
+    line: Arc<Line>,
+    inner: Arc<dyn Transport>,
+}
+
+#[async_trait]
+impl Transport for CountedTransport {
+    async fn send(&self, request: &Request, fresh: bool) -> Result<Response, TransportError> {
+        if self.line.cancel.is_cancelled() || !self.line.budget.take(Purpose::Probe) {
+            return Err(TransportError::Cancelled);
+        }
+        let answer = self.inner.send(request, fresh).await;
+        self.line.budget.receive(answer.as_ref().map_or(0, |response| response.wire_bytes));
+        answer
+    }
+
+    fn origin(&self) -> &str {
+        self.inner.origin()
     }
 }

@@ -7,6 +7,7 @@ mod crash;
 mod crawl;
 mod discover;
 mod docket;
+mod enrol;
 pub mod event;
 mod execute;
 mod fingerprint;
@@ -59,7 +60,7 @@ pub use event::{Event, EventSink};
 #[cfg(test)]
 pub(crate) use fake::{operation as test_operation, respond as test_respond};
 pub(crate) use outcome::SPEC_FAULT;
-pub use outcome::{OperationOutcome, Outcome, ScanFailure, Summary};
+pub use outcome::{Account, OperationOutcome, Outcome, ScanFailure, Summary};
 pub(crate) use recheck::{Control, Recheck};
 pub(crate) use scope::matches;
 

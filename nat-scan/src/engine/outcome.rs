@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::clean_up::CleanUp;
+use crate::check::As;
 use crate::finding::Finding;
 
 /// How a notice about a fault of the document begins.
@@ -55,6 +56,18 @@ pub struct Summary {
     pub info: u64,
 }
 
+/// A user that the scan made in the target, to be removed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name, or its e-mail address where it has none.
+    pub username: String,
+    /// The operation that made it: `POST /users`.
+    pub made_by: String,
+    /// Whose it is.
+    #[serde(rename = "as")]
+    pub identity: As,
+}
+
 /// The end of a scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -74,6 +87,9 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Sentences: the budget ran out, no spec was found, the scan proves little, faults of the spec.
     pub notices: Vec<String>,
+    /// Users that the scan made in the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
     /// Requests sent.
     pub requests: u64,
     /// Bytes received.
@@ -111,6 +127,7 @@ impl Outcome {
             operations: Vec::new(),
             findings: Vec::new(),
             notices: Vec::new(),
+            accounts: Vec::new(),
             requests: 0,
             bytes_received: 0,
             passed: 0,

@@ -11,10 +11,11 @@ use super::budget::{Budget, Purpose};
 use super::clean_up::Made;
 use super::crawl::crawl;
 use super::discover::discover;
+use super::enrol::Enrol;
 use super::event::Event;
 use super::fingerprint::CatchAll;
 use super::identities::Identities;
-use super::line::Line;
+use super::line::{Counted, Line};
 use super::narrate::Narrator;
 use super::outcome::SPEC_FAULT;
 use super::pace::{Pace, Patience};
@@ -53,6 +54,8 @@ pub(super) struct Reached {
     pub(super) line: Arc<Line>,
     url: Url,
     fetcher: Arc<PolicyFetcher>,
+    /// How tokens are obtained.
+    login: Arc<PolicyFetcher>,
 }
 
 /// Judges and pins the target.
@@ -88,7 +91,10 @@ pub(super) async fn reach(
         limits: large,
         scan_id: config.scan_id.clone(),
     };
-    Ok(Reached { line: Arc::new(line), url: pinned.url, fetcher: Arc::new(fetcher) })
+    let line = Arc::new(line);
+    let counted = Counted { line: Arc::clone(&line), connect: Arc::clone(&ports.connect) };
+    let login = PolicyFetcher { connect: Arc::new(counted), limits: config.limits, ..fetcher.clone() };
+    Ok(Reached { line, url: pinned.url, fetcher: Arc::new(fetcher), login: Arc::new(login) })
 }
 
 /// What a resumed scan still has of its time: at least enough to read its journal and say what it found.
@@ -103,9 +109,9 @@ pub(super) async fn prepare(
     narrator: &mut Narrator,
     journal: &Arc<Journal>,
 ) -> Result<Ready, ScanFailure> {
-    let Reached { line, url, fetcher } = reached;
+    let Reached { line, url, fetcher, login } = reached;
     probe(line, &trimmed(url.path())).await?;
-    let identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), fetcher);
+    let mut identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), login);
     identities
         .sign_in()
         .await
@@ -122,6 +128,9 @@ pub(super) async fn prepare(
         None if config.kind == ScanKind::Security => scout.catch_all(&base_path).await,
         None => CatchAll::default(),
     };
+    let api = Arc::new(api);
+    let enrol = Enrol { config, line, target: url, fetcher: login, api: &api, base_path: &base_path };
+    enrol.all(&mut identities, narrator).await?;
     let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
     let nonce = super::probe::nonce(config.seed, &config.scan_id, 0).chars().skip(3).take(4).collect();
     let bound = journal
@@ -136,7 +145,7 @@ pub(super) async fn prepare(
     let session = Session {
         made,
         authenticated: identities.has(As::Primary),
-        api: Arc::new(api),
+        api,
         line: Arc::clone(line),
         identities,
         base_path,

@@ -71,7 +71,7 @@ impl<'a> ScanProber<'a> {
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);
-        let how = Sending { fresh, purpose: Purpose::Probe, paid: false };
+        let how = Sending { fresh, purpose: Purpose::Probe, operation, paid: false };
         let answer = self.session.exchange(passage, &mut request, who, how).await?;
         let truth = operation
             .and_then(|index| self.session.api.operations.get(index))

@@ -22,7 +22,7 @@ const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 const MAX_SAMPLES: usize = 3;
 
 /// Each exchange uses a connection of its own.
-const SENDING: Sending = Sending { fresh: true, purpose: Purpose::Proof, paid: false };
+const SENDING: Sending = Sending { fresh: true, purpose: Purpose::Proof, operation: None, paid: false };
 
 /// How a proof ended.
 pub(super) struct Proved {
@@ -132,7 +132,7 @@ impl Attempt<'_> {
         let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
             return true;
         };
-        let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
+        let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, self.sending()).await else {
             self.starved = true;
             return false;
         };
@@ -214,7 +214,7 @@ impl Attempt<'_> {
             if tried > MAX_SAMPLES {
                 break;
             }
-            let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
+            let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, self.sending()).await else {
                 self.starved = true;
                 return false;
             };
@@ -257,11 +257,15 @@ impl Attempt<'_> {
         })
     }
 
+    fn sending(&self) -> Sending {
+        Sending { operation: Some(self.candidate.operation), ..SENDING }
+    }
+
     /// The same request once more.
     async fn send(&mut self, like: &Exchange) -> Option<Exchange> {
         let mut request = self.session.once_more(like, &self.passage);
         // Credentials may have been renewed since.
-        let Some(answer) = self.session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
+        let Some(answer) = self.session.exchange(&self.passage, &mut request, As::Primary, self.sending()).await else {
             self.starved = true;
             return None;
         };

@@ -16,7 +16,7 @@ use super::pace::Patience;
 use super::prepare::{failure, prepare, reach};
 use super::probe::ScanProber;
 use super::prove::comparable;
-use super::session::Session;
+use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
 use crate::check::{As, Check, Context, Exchange, SecurityCheck, SecurityContext, Suspicion};
@@ -113,8 +113,9 @@ impl Recheck {
         who: As,
         case: Option<Case>,
     ) -> Option<Exchange> {
-        self.session.identities.apply(who, &mut request).await;
-        let answer = self.session.line.send(&request, true, Purpose::Probe).await?;
+        let index = operation.map(|operation| operation.index);
+        let how = Sending { fresh: true, purpose: Purpose::Probe, operation: index, paid: false };
+        let answer = self.session.send(who, &mut request, how).await?;
         let truth = operation.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
         Some(Exchange::new(case, request, answer.result, truth, answer.at).sent_as(who))
     }

@@ -302,6 +302,7 @@ fn conclude(
     outcome.findings = std::mem::take(&mut driver.findings).into_values().collect();
     outcome.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     outcome.cancelled = stop == Some(Stop::Cancelled);
+    outcome.accounts = session.identities.accounts.all();
     outcome.requests = session.line.budget.requests();
     outcome.bytes_received = session.line.budget.bytes();
     outcome.plan_hash = driver.plan.hash();

@@ -8,6 +8,7 @@ use super::contain::contain;
 use super::identities::Identities;
 use super::line::{Answer, Line};
 use super::passage::{Passage, Words};
+use crate::check::functional::grants_credentials;
 use crate::check::{As, Exchange};
 use crate::classify::{self, WireTruth};
 use crate::finding::FindingBuilder;
@@ -21,6 +22,8 @@ pub(super) struct Sending {
     /// On a connection of its own.
     pub(super) fresh: bool,
     pub(super) purpose: Purpose,
+    /// What is asked, when it is an operation of the document.
+    pub(super) operation: Option<usize>,
     /// The budget was asked already.
     pub(super) paid: bool,
 }
@@ -61,17 +64,51 @@ impl Session {
         how: Sending,
     ) -> Option<Answer> {
         let (print, kept) = passage.next(request);
-        self.identities.apply(who, request).await;
         let answer = match kept {
-            Some(kept) => self.line.recall(kept, how.purpose, how.paid).await?,
-            None if how.paid => self.line.send_paid(request, how.fresh, how.purpose).await,
-            None => self.line.send(request, how.fresh, how.purpose).await?,
+            Some(kept) => {
+                self.identities.apply(who, request).await;
+                self.line.recall(kept, how.purpose, how.paid).await?
+            }
+            None if how.paid => self.send_paid(who, request, how).await,
+            None => self.send(who, request, how).await?,
         };
         passage.note(print, request, &answer);
         if let Ok(response) = &answer.result {
             self.made.observe(request, response);
         }
         Some(answer)
+    }
+
+    /// One exchange as `who` within the budget; `None` when it does not allow it.
+    pub(super) async fn send(&self, who: As, request: &mut Request, how: Sending) -> Option<Answer> {
+        if self.line.cancel.is_cancelled() || !self.line.budget.take(how.purpose) {
+            return None;
+        }
+        Some(self.send_paid(who, request, how).await)
+    }
+
+    /// As [`Session::send`], for a request that the budget was already asked for. An identity that is refused signs in
+    /// again, and the request is sent once more: a token that ran out is no answer of the operation.
+    async fn send_paid(&self, who: As, request: &mut Request, how: Sending) -> Answer {
+        let Sending { operation, fresh, purpose, .. } = how;
+        let ticket = self.identities.apply(who, request).await;
+        let answer = self.line.send_paid(request, fresh, purpose).await;
+        let refused = answer.result.as_ref().is_ok_and(|response| response.status == 401);
+        if !refused || !self.expects_identity(operation) || !self.identities.renew(who, operation, &ticket).await {
+            return answer;
+        }
+        let ticket = self.identities.apply(who, request).await;
+        let Some(again) = self.line.send(request, fresh, purpose).await else { return answer };
+        let helped = again.result.as_ref().is_ok_and(|response| response.status != 401);
+        self.identities.renewed(who, operation, &ticket, helped);
+        again
+    }
+
+    /// A 401 of an operation that signs in is about what was typed into it.
+    fn expects_identity(&self, operation: Option<usize>) -> bool {
+        operation
+            .and_then(|index| self.api.operations.get(index))
+            .is_none_or(|operation| !grants_credentials(operation))
     }
 
     /// The request of an exchange once more: what must be unique in it is.

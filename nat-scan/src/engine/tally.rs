@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::judge::CheckSet;
 use super::outcome::OperationOutcome;
 use crate::check::Exchange;
+use crate::check::functional::grants_credentials;
 use crate::classify::WireTruth;
 use crate::generate::Intent;
 use crate::spec::{Operation, StatusPattern};
@@ -148,6 +149,9 @@ impl Tally {
         let text = match (first, self.valid_errors.keys().next()) {
             (None, None) => return None,
             (None, Some(kind)) => format!("no answer to any valid request: {kind}"),
+            (Some(status), _) if all(&[401, 403]) && grants_credentials(operation) => {
+                format!("always {status}: it signs in, and users who are made up are refused")
+            }
             (Some(status), _) if all(&[401, 403]) => {
                 let why = if authenticated { "refused" } else { "missing" };
                 format!("always {status}: credentials are {why}")
@@ -202,6 +206,7 @@ mod tests {
         };
         check("/a", &[401, 403], false, "always 401: credentials are missing");
         check("/a", &[403], true, "always 403: credentials are refused");
+        check("/login", &[401], true, "always 401: it signs in, and users who are made up");
         check("/a/{id}", &[404], false, "always 404: not reached, ids are made up");
         check("/a", &[404], false, "always 404: the target does not have it");
         check("/a", &[405], false, "always 405: the target does not implement it");

@@ -84,7 +84,7 @@ fn quoted(bytes: &[u8], redactor: &Redactor) -> String {
                 out.push_str(&String::from_utf8_lossy(plain).replace('\'', r"'\''"));
                 out.push('\'');
             }
-            Piece::Secret(secret) => out.push_str(&stand_in(secret)),
+            Piece::Secret(secret) => out.push_str(&stand_in(&secret)),
         }
     }
     if out.is_empty() { "''".to_owned() } else { out }
@@ -109,7 +109,7 @@ fn printf(bytes: &[u8], redactor: &Redactor) -> String {
             Piece::Secret(secret) => {
                 format.push_str("%s");
                 arguments.push(' ');
-                arguments.push_str(&stand_in(secret));
+                arguments.push_str(&stand_in(&secret));
             }
         }
     }

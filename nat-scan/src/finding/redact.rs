@@ -1,10 +1,12 @@
 //! Nothing secret leaves the engine: what is known to be secret is replaced wherever it stands.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 
-use crate::identity::Credentials;
+use crate::identity::{Credentials, Issued};
 
 /// What stands in the place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
@@ -26,8 +28,12 @@ pub(super) struct Secret {
 /// Knows the secrets of a scan and hides them.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    secrets: Vec<Secret>,
+    secrets: Vec<Arc<Secret>>,
     headers: Vec<String>,
+    /// Parameters of the query that carry credentials.
+    queries: Vec<String>,
+    /// Tokens that are renewed while the scan runs, with their shell variables.
+    issued: Vec<(Issued, String)>,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -59,24 +65,38 @@ impl Redactor {
                 self.secret(password.expose_secret(), &format!("NAT_PASSWORD{suffix}"));
             }
             Credentials::OAuth2(grant) => {
-                for secret in grant.client_secret.iter().chain(&grant.password) {
+                for secret in grant.client_secret.iter().chain(&grant.password).chain(&grant.refresh_token) {
                     self.secret(secret.expose_secret(), &format!("NAT_PASSWORD{suffix}"));
                 }
             }
+            Credentials::User { password, .. } => {
+                self.secret(password.expose_secret(), &format!("NAT_PASSWORD{suffix}"));
+            }
+            Credentials::Login(login) => {
+                for secret in &login.secrets {
+                    self.secret(secret.expose_secret(), &format!("NAT_PASSWORD{suffix}"));
+                }
+            }
+            Credentials::SignUp(sign_up) => self.secret(sign_up.key.expose_secret(), &format!("NAT_PASSWORD{suffix}")),
             Credentials::All(all) => all.iter().for_each(|one| self.credentials(one, suffix)),
         }
+    }
+
+    /// The header or the parameter of the query of that name carries credentials.
+    pub(crate) fn carriers(&mut self, headers: Vec<String>, queries: Vec<String>) {
+        self.headers.extend(headers);
+        self.queries.extend(queries);
+    }
+
+    /// Hides every token that is issued from now on.
+    pub(crate) fn renewed(&mut self, issued: Issued, variable: &str) {
+        self.issued.push((issued, variable.to_owned()));
     }
 
     /// Hides `value` wherever it stands: as it is, percent-encoded, and as it looks inside JSON. In curl lines it
     /// becomes the shell variable.
     pub fn secret(&mut self, value: &str, variable: &str) {
-        if value.len() < MIN_SECRET {
-            return;
-        }
-        let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let escaped = serde_json::to_string(value).unwrap_or_default();
-        let escaped = escaped.trim_matches('"').to_owned();
-        for form in [value.to_owned(), encoded.replace('+', "%20"), encoded, escaped] {
+        for form in forms(value) {
             self.add(form, REDACTED.to_owned(), Some(variable.to_owned()));
         }
     }
@@ -95,7 +115,7 @@ impl Redactor {
         if value.is_empty() || self.secrets.iter().any(|known| known.value == value) {
             return;
         }
-        self.secrets.push(Secret { value, replacement, variable });
+        self.secrets.push(Arc::new(Secret { value, replacement, variable }));
         // The longest first: a secret may contain another one.
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
     }
@@ -112,6 +132,11 @@ impl Redactor {
     pub fn is_credential_header(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         matches!(name.as_str(), "authorization" | "proxy-authorization") || self.headers.contains(&name)
+    }
+
+    /// Names of the parameters of the query that carry the credentials of this scan.
+    pub(crate) fn credential_queries(&self) -> &[String] {
+        &self.queries
     }
 
     /// `text` without secrets.
@@ -134,17 +159,29 @@ impl Redactor {
     }
 
     /// `bytes` cut where secrets stand.
-    pub(super) fn pieces<'a>(&'a self, bytes: &'a [u8]) -> Vec<Piece<'a>> {
+    pub(super) fn pieces<'a>(&self, bytes: &'a [u8]) -> Vec<Piece<'a>> {
+        let mut secrets = self.secrets.clone();
+        for (issued, variable) in &self.issued {
+            for token in issued.all() {
+                secrets.extend(forms(token.expose_secret()).into_iter().map(|form| {
+                    let (value, variable) = (form.into_bytes(), Some(variable.clone()));
+                    Arc::new(Secret { value, replacement: REDACTED.to_owned(), variable })
+                }));
+            }
+        }
+        if !self.issued.is_empty() {
+            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
+        }
         let mut pieces = Vec::new();
         let (mut start, mut at) = (0, 0);
         while at < bytes.len() {
-            let hit = self.secrets.iter().find(|secret| bytes[at..].starts_with(&secret.value));
+            let hit = secrets.iter().find(|secret| bytes[at..].starts_with(&secret.value));
             match hit {
                 Some(secret) => {
                     if start < at {
                         pieces.push(Piece::Plain(&bytes[start..at]));
                     }
-                    pieces.push(Piece::Secret(secret));
+                    pieces.push(Piece::Secret(Arc::clone(secret)));
                     at += secret.value.len();
                     start = at;
                 }
@@ -161,7 +198,24 @@ impl Redactor {
 /// Part of a text.
 pub(super) enum Piece<'a> {
     Plain(&'a [u8]),
-    Secret(&'a Secret),
+    Secret(Arc<Secret>),
+}
+
+/// How a secret may be written; none of one that is too short.
+fn forms(value: &str) -> Vec<String> {
+    if value.len() < MIN_SECRET {
+        return Vec::new();
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let escaped = serde_json::to_string(value).unwrap_or_default();
+    let escaped = escaped.trim_matches('"').to_owned();
+    let mut forms = vec![value.to_owned()];
+    for form in [encoded.replace('+', "%20"), encoded, escaped] {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms
 }
 
 /// The first and last two characters of a longer value.

@@ -93,7 +93,11 @@ fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -
     });
     let left_out = request.headers.iter().filter(|(name, _)| is_left_out(name, exchange.identity, redactor));
     let credentials = left_out.map(|(name, value)| credential(name, value, exchange.identity, redactor)).collect();
-    let target = without_secrets(request.target.as_bytes(), redactor);
+    let mut own = crate::transport::Request::new(String::new(), request.target.clone());
+    if exchange.identity != As::Anonymous {
+        redactor.credential_queries().iter().for_each(|name| crate::identity::without_query(&mut own, name));
+    }
+    let target = without_secrets(own.target.as_bytes(), redactor);
     let target = values.iter().fold(target, |text, (value, name)| in_target(&text, value, name));
     let body = request.body.as_ref().map(|body| match std::str::from_utf8(body) {
         Ok(_) => {

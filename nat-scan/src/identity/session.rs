@@ -7,8 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Credentials;
-use super::token::{AuthError, TokenSource};
+use super::login::LoginSource;
+use super::oauth2::Grant;
+use super::place::put_header as put;
+use super::token::{AuthError, Issued, Obtain, TokenSource};
+use super::{Credentials, Endpoint, Placement};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
@@ -29,15 +32,19 @@ enum Method {
         garbage: SecretString,
         secrets: Vec<SecretString>,
     },
-    OAuth2(Box<TokenSource>),
+    Token(Box<TokenSource>),
 }
+
+/// Which tokens a request carries, for [`Session::renew`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ticket(Vec<u64>);
 
 /// Shows what kind of identity it is and nothing of its secrets.
 impl fmt::Debug for Session {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = self.methods.iter().map(|method| match method {
             Method::Static { .. } => "static",
-            Method::OAuth2(_) => "oauth2",
+            Method::Token(_) => "token",
         });
         formatter.write_str("Session")?;
         formatter.debug_list().entries(kinds).finish()
@@ -45,7 +52,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// A session of these credentials; `fetcher` is how tokens are obtained.
+    /// A session of these credentials; `fetcher` is how tokens are obtained. What only a document can complete is left
+    /// out: users without a login, grants without a token URL, logins on the target's origin.
     #[must_use]
     pub fn new(credentials: Credentials, fetcher: Arc<PolicyFetcher>) -> Self {
         let methods = match credentials {
@@ -61,7 +69,22 @@ impl Session {
                 vec![static_header(name, text, vec![value, last.into()])]
             }
             Credentials::Basic { username, password } => vec![basic(&username, password)],
-            Credentials::OAuth2(grant) => vec![Method::OAuth2(Box::new(TokenSource::new(*grant, fetcher)))],
+            Credentials::OAuth2(grant) => match grant.token_url.clone() {
+                Some(url) => vec![tokens(Grant::new(*grant, url, fetcher), Placement::bearer())],
+                None => Vec::new(),
+            },
+            Credentials::Login(login) => match &login.endpoint {
+                Endpoint::Url(url) => login
+                    .call(url)
+                    .map(|call| {
+                        let source = LoginSource::new(fetcher, call, login.take.clone(), login.secrets());
+                        tokens(source, login.placement.clone())
+                    })
+                    .into_iter()
+                    .collect(),
+                Endpoint::Path(_) => Vec::new(),
+            },
+            Credentials::User { .. } | Credentials::SignUp(_) => Vec::new(),
             Credentials::All(all) => {
                 all.into_iter().flat_map(|one| Self::new(one, Arc::clone(&fetcher)).methods).collect()
             }
@@ -81,21 +104,33 @@ impl Session {
         !self.methods.is_empty()
     }
 
+    /// The session with one more login.
+    pub(crate) fn add(&mut self, source: LoginSource, placement: Placement) {
+        self.methods.push(tokens(source, placement));
+    }
+
+    /// The session with the methods of another one.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.methods.extend(other.methods);
+    }
+
     /// Puts the credentials on a request; obtains or renews the token first when there is need.
     ///
     /// # Errors
     /// [`AuthError`] when no token can be had.
-    pub async fn apply(&self, request: &mut Request) -> Result<(), AuthError> {
+    pub async fn apply(&self, request: &mut Request) -> Result<Ticket, AuthError> {
+        let mut ticket = Vec::new();
         for method in &self.methods {
             match method {
                 Method::Static { name, value, .. } => put(request, name, value.expose_secret()),
-                Method::OAuth2(tokens) => {
-                    let token = tokens.current().await?;
-                    put(request, "Authorization", &format!("Bearer {}", token.expose_secret()));
+                Method::Token(tokens) => {
+                    let (token, generation) = tokens.current().await?;
+                    tokens.placement.put(request, token.expose_secret());
+                    ticket.push(generation);
                 }
             }
         }
-        Ok(())
+        Ok(Ticket(ticket))
     }
 
     /// Puts credentials of the same shape on a request that cannot be valid. Nothing for an anonymous session.
@@ -103,21 +138,35 @@ impl Session {
         for method in &self.methods {
             match method {
                 Method::Static { name, garbage, .. } => put(request, name, garbage.expose_secret()),
-                Method::OAuth2(tokens) => {
-                    let token = tokens.last().map_or_else(|| "0".repeat(40), |token| garbage(token.expose_secret()));
-                    put(request, "Authorization", &format!("Bearer {token}"));
+                Method::Token(tokens) => {
+                    let token = tokens.last().map_or_else(|| "0".repeat(40), |token| garbage_of(tokens, &token));
+                    tokens.placement.put(request, &token);
                 }
             }
         }
     }
 
-    /// The token was refused: the next [`Session::apply`] obtains another one. Nothing for static credentials.
-    pub fn invalidate(&self) {
-        for method in &self.methods {
-            if let Method::OAuth2(tokens) = method {
-                tokens.invalidate();
-            }
+    /// The tokens of this ticket were refused: obtains others, once for all who ask at the same time. True when there
+    /// are others now. Static credentials are what they are.
+    pub async fn renew(&self, ticket: &Ticket) -> bool {
+        let mut renewed = false;
+        for (tokens, refused) in self.tokens().zip(&ticket.0) {
+            tokens.invalidate(*refused);
+            renewed |= tokens.current().await.is_ok_and(|(_, generation)| generation != *refused);
         }
+        renewed
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &TokenSource> {
+        self.methods.iter().filter_map(|method| match method {
+            Method::Static { .. } => None,
+            Method::Token(tokens) => Some(&**tokens),
+        })
+    }
+
+    /// Where the tokens of this session and of its future are kept.
+    pub(crate) fn issued(&self) -> Vec<Issued> {
+        self.tokens().map(|tokens| tokens.issued.clone()).collect()
     }
 
     /// Every value that must not appear in evidence, reports or logs; tokens obtained so far included.
@@ -125,9 +174,9 @@ impl Session {
     pub fn secrets(&self) -> Vec<SecretString> {
         let secrets = self.methods.iter().flat_map(|method| match method {
             Method::Static { secrets, .. } => secrets.clone(),
-            Method::OAuth2(tokens) => {
+            Method::Token(tokens) => {
                 let mut secrets = tokens.secrets();
-                secrets.extend(tokens.last().map(|token| garbage(token.expose_secret()).into()));
+                secrets.extend(tokens.last().map(|token| garbage_of(tokens, &token).into()));
                 secrets
             }
         });
@@ -138,15 +187,44 @@ impl Session {
     #[must_use]
     pub fn secret_headers(&self) -> Vec<String> {
         let mut names: Vec<String> = SECRET_HEADERS.iter().map(|name| (*name).to_owned()).collect();
-        for method in &self.methods {
-            let Method::Static { name, .. } = method else { continue };
-            let name = name.to_ascii_lowercase();
+        for name in self.credential_headers() {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         names
     }
+
+    /// Names, in lower case, of the headers that carry the credentials.
+    pub(crate) fn credential_headers(&self) -> Vec<String> {
+        let name = |method: &Method| match method {
+            Method::Static { name, .. } => Some(name.to_ascii_lowercase()),
+            Method::Token(tokens) => tokens.placement.secret_header(),
+        };
+        self.methods.iter().filter_map(name).collect()
+    }
+
+    /// Names of the parameters of the query that carry them.
+    pub(crate) fn credential_queries(&self) -> Vec<String> {
+        self.tokens().filter_map(|tokens| tokens.placement.secret_query()).map(str::to_owned).collect()
+    }
+}
+
+fn tokens(from: impl Obtain + 'static, placement: Placement) -> Method {
+    Method::Token(Box::new(TokenSource::new(Box::new(from), placement)))
+}
+
+/// Of cookies the names stay.
+fn garbage_of(tokens: &TokenSource, token: &SecretString) -> String {
+    let token = token.expose_secret();
+    if tokens.placement != Placement::Cookies {
+        return garbage(token);
+    }
+    let pairs = token.split("; ").map(|pair| match pair.split_once('=') {
+        Some((name, value)) => format!("{name}={}", garbage(value)),
+        None => garbage(pair),
+    });
+    pairs.collect::<Vec<_>>().join("; ")
 }
 
 fn static_header(name: String, value: String, mut secrets: Vec<SecretString>) -> Method {
@@ -166,17 +244,6 @@ fn basic(username: &str, password: SecretString) -> Method {
         value: format!("Basic {valid}").into(),
         garbage: format!("Basic {invalid}").into(),
         secrets: vec![password, valid.into(), invalid.into()],
-    }
-}
-
-fn put(request: &mut Request, name: &str, value: &str) {
-    // A cookie of the identity stands beside the operation's own cookies.
-    match request.header("cookie") {
-        Some(own) if name.eq_ignore_ascii_case("cookie") => {
-            let joined = [own, b"; ", value.as_bytes()].concat();
-            request.set_header(name, joined);
-        }
-        _ => request.set_header(name, value),
     }
 }
 

@@ -1,106 +1,144 @@
-//! OAuth2 access tokens: obtained when first needed, renewed by one task at 80 % of their life.
+//! Tokens: obtained when first needed, renewed by one task at 80 % of their life or when they are refused.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use tokio::time::Instant;
-use url::form_urlencoded::Serializer;
 
-use super::OAuth2;
-use crate::transport::Response;
-use crate::transport::fetch::PolicyFetcher;
+use super::Placement;
+use super::answer::Taken;
 
-/// A token answer is small.
-const MAX_TOKEN_BYTES: usize = 64 << 10;
 /// Life of a token whose answer does not say.
 const DEFAULT_LIFE: Duration = Duration::from_secs(300);
-/// Nothing renews earlier than this, whatever `expires_in` says.
+/// Nothing renews earlier than this, whatever the answer says.
 const MIN_LIFE: Duration = Duration::from_secs(1);
-/// After a failure the token endpoint is left alone for a while.
+/// After a failure the login is left alone for a while.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Failures in a row after which it is left alone for good: accounts are locked by less.
+const MAX_FAILURES: u32 = 6;
 /// Issued tokens remembered for redaction.
-const MAX_ISSUED: usize = 64;
+const MAX_ISSUED: usize = 128;
 
 /// Why there is no token. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no access token could be obtained: {0}")]
 pub struct AuthError(pub String);
 
+/// Where tokens come from.
+#[async_trait]
+pub(super) trait Obtain: Send + Sync {
+    /// A new token.
+    async fn obtain(&self) -> Result<Taken, AuthError>;
+
+    /// What must not be shown, tokens aside.
+    fn secrets(&self) -> Vec<SecretString>;
+}
+
+/// Every token that was issued lately, for those who hide them.
+#[derive(Clone, Default)]
+pub(crate) struct Issued(Arc<Mutex<Vec<SecretString>>>);
+
+impl Issued {
+    fn add(&self, token: SecretString) {
+        let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if issued.len() == MAX_ISSUED {
+            issued.remove(0);
+        }
+        issued.push(token);
+    }
+
+    pub(crate) fn all(&self) -> Vec<SecretString> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 #[derive(Clone)]
 struct Token {
     value: SecretString,
+    generation: u64,
     renew_at: Instant,
     expires_at: Instant,
 }
 
-/// The tokens of one grant.
+/// What went wrong lately.
+#[derive(Default)]
+struct Renewal {
+    /// The last failure and when to try again.
+    failure: Option<(Instant, AuthError)>,
+    failures: u32,
+    generation: u64,
+}
+
+/// The tokens of one identity.
 pub(super) struct TokenSource {
-    grant: OAuth2,
-    fetcher: Arc<PolicyFetcher>,
+    from: Box<dyn Obtain>,
+    pub(super) placement: Placement,
     /// Read by every request; written by the one task that holds `renewal`.
     token: RwLock<Option<Token>>,
-    /// Held while a token is requested: a hundred requests cause one. Holds the last failure and when to try again.
-    renewal: tokio::sync::Mutex<Option<(Instant, AuthError)>>,
-    issued: Mutex<Vec<SecretString>>,
+    /// Held while a token is requested: a hundred requests cause one.
+    renewal: tokio::sync::Mutex<Renewal>,
+    pub(super) issued: Issued,
 }
 
 impl TokenSource {
-    pub(super) fn new(grant: OAuth2, fetcher: Arc<PolicyFetcher>) -> Self {
+    pub(super) fn new(from: Box<dyn Obtain>, placement: Placement) -> Self {
         Self {
-            grant,
-            fetcher,
-            token: RwLock::new(None),
-            renewal: tokio::sync::Mutex::new(None),
-            issued: Mutex::new(Vec::new()),
+            from,
+            placement,
+            token: RwLock::default(),
+            renewal: tokio::sync::Mutex::default(),
+            issued: Issued::default(),
         }
     }
 
-    /// A token that is good now.
-    pub(super) async fn current(&self) -> Result<SecretString, AuthError> {
-        if let Some(value) = self.fresh(Instant::now()) {
-            return Ok(value);
+    /// A token that is good now, and which one of all it is.
+    pub(super) async fn current(&self) -> Result<(SecretString, u64), AuthError> {
+        if let Some(token) = self.fresh(Instant::now()) {
+            return Ok(token);
         }
-        let mut failure = self.renewal.lock().await;
+        let mut renewal = self.renewal.lock().await;
         let now = Instant::now();
         // Somebody else may have renewed it while this task waited.
-        if let Some(value) = self.fresh(now) {
-            return Ok(value);
+        if let Some(token) = self.fresh(now) {
+            return Ok(token);
         }
-        let error = match &*failure {
-            Some((retry_at, error)) if now < *retry_at => error.clone(),
-            _ => match self.request().await {
-                Ok((value, life)) => {
-                    *failure = None;
-                    return Ok(self.store(value, life));
+        let error = match &renewal.failure {
+            Some((retry_at, error)) if now < *retry_at || renewal.failures >= MAX_FAILURES => error.clone(),
+            _ => match self.from.obtain().await {
+                Ok(taken) => {
+                    renewal.generation += 1;
+                    (renewal.failure, renewal.failures) = (None, 0);
+                    return Ok(self.store(taken, renewal.generation));
                 }
                 Err(error) => {
-                    *failure = Some((Instant::now() + RETRY_AFTER, error.clone()));
+                    renewal.failures += 1;
+                    renewal.failure = Some((Instant::now() + RETRY_AFTER, error.clone()));
                     error
                 }
             },
         };
         // Between 80 % and the end of its life the old token still serves.
         let usable = self.read().filter(|token| now < token.expires_at);
-        usable.map(|token| token.value).ok_or(error)
+        usable.map(|token| (token.value, token.generation)).ok_or(error)
     }
 
     /// The last token, good or not.
     pub(super) fn last(&self) -> Option<SecretString> {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+        self.issued.all().pop()
     }
 
-    pub(super) fn invalidate(&self) {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = None;
+    /// This token was refused. A later one stays.
+    pub(super) fn invalidate(&self, generation: u64) {
+        let mut token = self.token.write().unwrap_or_else(PoisonError::into_inner);
+        token.take_if(|token| token.generation == generation);
     }
 
+    /// Everything that must not be shown, tokens included.
     pub(super) fn secrets(&self) -> Vec<SecretString> {
-        let mut secrets: Vec<SecretString> =
-            [&self.grant.client_secret, &self.grant.password].into_iter().flatten().cloned().collect();
-        secrets.extend(self.issued.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let mut secrets = self.from.secrets();
+        secrets.extend(self.issued.all());
         secrets
     }
 
@@ -108,92 +146,96 @@ impl TokenSource {
         self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fresh(&self, now: Instant) -> Option<SecretString> {
-        self.read().filter(|token| now < token.renew_at).map(|token| token.value)
+    fn fresh(&self, now: Instant) -> Option<(SecretString, u64)> {
+        self.read().filter(|token| now < token.renew_at).map(|token| (token.value, token.generation))
     }
 
-    fn store(&self, value: SecretString, life: Duration) -> SecretString {
+    fn store(&self, taken: Taken, generation: u64) -> (SecretString, u64) {
+        let Taken { value, life } = taken;
+        let life = life.unwrap_or(DEFAULT_LIFE).max(MIN_LIFE);
         let now = Instant::now();
-        let token = Token { value: value.clone(), renew_at: now + life.mul_f64(0.8), expires_at: now + life };
+        let (renew_at, expires_at) = (now + life.mul_f64(0.8), now + life);
+        if self.placement == Placement::Cookies {
+            let parts = value.expose_secret().split("; ").filter_map(|pair| pair.split_once('='));
+            // Short ones are settings, and words that stand elsewhere too.
+            parts
+                .filter(|(_, value)| value.len() >= 12)
+                .for_each(|(_, value)| self.issued.add(value.to_owned().into()));
+        }
+        self.issued.add(value.clone());
+        let token = Token { value: value.clone(), generation, renew_at, expires_at };
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if issued.len() == MAX_ISSUED {
-            issued.remove(0);
-        }
-        issued.push(value.clone());
-        value
-    }
-
-    /// Asks with the client's secret in `Authorization`; a server that knows the client only from the form gets it there.
-    async fn request(&self) -> Result<(SecretString, Duration), AuthError> {
-        let in_header = self.grant.client_secret.is_some();
-        let response = self.post(in_header).await?;
-        let response =
-            if in_header && matches!(response.status, 400 | 401) { self.post(false).await? } else { response };
-        parse(&response)
-    }
-
-    async fn post(&self, secret_in_header: bool) -> Result<Response, AuthError> {
-        let (headers, form) = self.form(secret_in_header);
-        let answer = self.fetcher.post_form(&self.grant.token_url, &headers, form, MAX_TOKEN_BYTES).await;
-        answer.map_err(|error| AuthError(error.to_string()))
-    }
-
-    /// Headers and body. Apart from the sending: the serialiser may not live across an await.
-    fn form(&self, secret_in_header: bool) -> (Vec<(String, Vec<u8>)>, String) {
-        let grant = &self.grant;
-        let secret = grant.client_secret.as_ref().map(ExposeSecret::expose_secret);
-        let mut headers = vec![("Accept".to_owned(), b"application/json".to_vec())];
-        let mut form = Serializer::new(String::new());
-        match &grant.username {
-            Some(username) => {
-                let password = grant.password.as_ref().map_or("", |password| password.expose_secret());
-                form.append_pair("grant_type", "password")
-                    .append_pair("username", username)
-                    .append_pair("password", password);
-            }
-            None => {
-                form.append_pair("grant_type", "client_credentials");
-            }
-        }
-        if let Some(scope) = &grant.scope {
-            form.append_pair("scope", scope);
-        }
-        match secret {
-            Some(secret) if secret_in_header => {
-                // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-                let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = STANDARD.encode(format!("{}:{}", encode(&grant.client_id), encode(secret)));
-                headers.push(("Authorization".to_owned(), format!("Basic {pair}").into_bytes()));
-            }
-            secret => {
-                form.append_pair("client_id", &grant.client_id);
-                if let Some(secret) = secret {
-                    form.append_pair("client_secret", secret);
-                }
-            }
-        }
-        (headers, form.finish())
+        (value, generation)
     }
 }
 
-/// Reads a token answer. The error shows the status and the server's error code, never its text.
-fn parse(response: &Response) -> Result<(SecretString, Duration), AuthError> {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    if !(200..=299).contains(&response.status) {
-        let code = body["error"].as_str().unwrap_or_default();
-        let code: String =
-            code.chars().filter(|char| char.is_ascii_alphanumeric() || "_-".contains(*char)).take(64).collect();
-        return Err(AuthError(format!("the token endpoint answered {} {code}", response.status).trim_end().to_owned()));
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Gives `t1`, `t2`, …, or nothing while it is `broken`; counts how often it is asked.
+    struct Counting {
+        asked: Arc<AtomicU32>,
+        life: Option<Duration>,
+        broken: bool,
     }
-    let token = body["access_token"].as_str().filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| AuthError("the token answer has no access_token".to_owned()))?;
-    if token.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(AuthError("the access_token holds control characters".to_owned()));
+
+    #[async_trait]
+    impl Obtain for Counting {
+        async fn obtain(&self) -> Result<Taken, AuthError> {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::task::yield_now().await;
+            match self.broken {
+                true => Err(AuthError("no".to_owned())),
+                false => Ok(Taken { value: format!("t{number}").into(), life: self.life }),
+            }
+        }
+
+        fn secrets(&self) -> Vec<SecretString> {
+            Vec::new()
+        }
     }
-    let expires_in = &body["expires_in"];
-    let seconds = expires_in.as_f64().or_else(|| expires_in.as_str().and_then(|text| text.trim().parse().ok()));
-    let life =
-        seconds.filter(|seconds| seconds.is_finite()).map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
-    Ok((token.to_owned().into(), life.unwrap_or(DEFAULT_LIFE).max(MIN_LIFE)))
+
+    fn source(life: Option<u64>, broken: bool) -> (TokenSource, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let from = Counting { asked: Arc::clone(&asked), life: life.map(Duration::from_secs), broken };
+        (TokenSource::new(Box::new(from), Placement::bearer()), asked)
+    }
+
+    #[tokio::test]
+    async fn token_is_renewed_at_four_fifths_of_its_life() {
+        for (life, last_good, first_stale) in [(Some(60), 47, 49), (Some(0), 0, 1), (None, 239, 241)] {
+            let (source, _) = source(life, false);
+            source.current().await.unwrap();
+            let after = |seconds| source.fresh(Instant::now() + Duration::from_secs(seconds)).is_some();
+            assert!(after(last_good) && !after(first_stale), "{life:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_an_old_token_leaves_the_new_one() {
+        let (source, asked) = source(Some(60), false);
+        let (_, first) = source.current().await.unwrap();
+        source.invalidate(first);
+        let (_, second) = source.current().await.unwrap();
+        source.invalidate(first);
+        assert_eq!(source.current().await.unwrap().1, second);
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_fails_is_left_alone() {
+        let (source, asked) = source(None, true);
+        let all = futures::future::join_all((0..100).map(|_| source.current())).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "a hundred requests, one try");
+        // Its patience over, it would be tried again; but not for ever.
+        for _ in 0..20 {
+            source.renewal.lock().await.failure = Some((Instant::now(), AuthError("no".to_owned())));
+            assert!(source.current().await.is_err());
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), MAX_FAILURES);
+    }
 }

@@ -30,6 +30,9 @@ pub fn terminal(outcome: &Outcome, colour: bool, width: usize) -> String {
     page.out
 }
 
+/// What helps where credentials are missing.
+const CREDENTIALS: &str = " (give --user, --bearer, --header or --auth-file)";
+
 struct Page {
     out: String,
     colour: bool,
@@ -105,7 +108,8 @@ impl Page {
             self.wrapped("  ", &coverage.sentence(), None);
         }
         for (reason, number) in coverage.reasons.iter().take(MAX_LINES) {
-            self.wrapped(&format!("  {number:>5}  "), reason, None);
+            let remedy = if reason.ends_with("credentials are missing") { CREDENTIALS } else { "" };
+            self.wrapped(&format!("  {number:>5}  "), &format!("{reason}{remedy}"), None);
         }
         self.more(coverage.reasons.len().saturating_sub(MAX_LINES), "reason");
     }

@@ -80,6 +80,7 @@ fn outcome(findings: Vec<Finding>) -> Outcome {
             operation("GET /admin", false, Some("always 401: credentials are missing or refused")),
         ],
         findings,
+        accounts: Vec::new(),
         notices: vec!["The request budget of 10,000 ran out; what came later in the plan was not tried.".to_owned()],
         requests: 10_000,
         bytes_received: 2_345_678,

@@ -124,12 +124,13 @@ impl StoredCredentials {
             }
             Self::OAuth2 { token_url, client_id, client_secret, username, password, scope } => {
                 Credentials::OAuth2(Box::new(OAuth2 {
-                    token_url,
+                    token_url: Some(token_url),
                     client_id,
                     client_secret: client_secret.map(SecretString::from),
                     username,
                     password: password.map(SecretString::from),
                     scope,
+                    refresh_token: None,
                 }))
             }
         }

@@ -49,6 +49,11 @@ pub enum SpecError {
     Fetch(String),
 }
 
+/// Any JSON or YAML file under the limits of a document.
+pub(crate) fn read(bytes: &[u8], limits: &SpecLimits) -> Result<Value, SpecError> {
+    parse::parse(bytes, limits).map(|parsed| parsed.value)
+}
+
 /// Bounds of loading.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecLimits {

@@ -123,11 +123,20 @@ impl PolicyFetcher {
         form: String,
         max_bytes: usize,
     ) -> Result<Response, FetchError> {
-        let pinned = self.policy.pin(url).await?;
-        let mut request = Request::new("POST", target_of(url));
+        let mut request = Request::new("POST", String::new());
         request.headers.extend_from_slice(headers);
         request.set_header("Content-Type", "application/x-www-form-urlencoded");
         request.body = Some(Bytes::from(form));
+        self.send(url, request, max_bytes).await
+    }
+
+    /// Any request to `url`, whose path and query become its target. A redirect is an answer like any other.
+    ///
+    /// # Errors
+    /// [`FetchError`]
+    pub async fn send(&self, url: &Url, mut request: Request, max_bytes: usize) -> Result<Response, FetchError> {
+        let pinned = self.policy.pin(url).await?;
+        request.target = target_of(url);
         self.exchange(&pinned, &request, max_bytes).await
     }
 

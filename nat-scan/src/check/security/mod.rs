@@ -13,6 +13,7 @@ mod tests;
 mod verbose;
 
 use super::{As, Exchange, SecurityCheck, SecurityContext};
+use crate::identity::{without_cookie, without_query};
 use crate::spec::{Location, Operation, SecurityScheme};
 use crate::transport::Request;
 
@@ -51,33 +52,17 @@ fn rightful(cx: &SecurityContext<'_>) -> As {
 fn without_credentials(cx: &SecurityContext<'_>, request: &Request) -> Request {
     let mut bare = request.clone();
     bare.headers.retain(|(name, _)| !cx.report.redactor().is_credential_header(name));
+    cx.report.redactor().credential_queries().iter().for_each(|name| without_query(&mut bare, name));
     for scheme in cx.api.security_schemes.values() {
         let SecurityScheme::ApiKey { location, name } = scheme else { continue };
         match location {
             Location::Header => bare.headers.retain(|(header, _)| !header.eq_ignore_ascii_case(name)),
-            Location::Cookie => remove_cookie(&mut bare, name),
-            Location::Query => remove_query(&mut bare, name),
+            Location::Cookie => without_cookie(&mut bare, name),
+            Location::Query => without_query(&mut bare, name),
             Location::Path => {}
         }
     }
     bare
-}
-
-fn remove_cookie(request: &mut Request, name: &str) {
-    let Some(cookies) = request.header("cookie") else { return };
-    let cookies = String::from_utf8_lossy(cookies).into_owned();
-    let is_other = |pair: &&str| pair.split('=').next().map(str::trim) != Some(name);
-    let kept = cookies.split(';').map(str::trim).filter(is_other).collect::<Vec<_>>().join("; ");
-    request.headers.retain(|(header, _)| !header.eq_ignore_ascii_case("cookie"));
-    if !kept.is_empty() {
-        request.headers.push(("Cookie".to_owned(), kept.into_bytes()));
-    }
-}
-
-fn remove_query(request: &mut Request, name: &str) {
-    let Some((path, query)) = request.target.split_once('?') else { return };
-    let kept: Vec<&str> = query.split('&').filter(|pair| pair.split('=').next() != Some(name)).collect();
-    request.target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
 }
 
 /// `security` names something, and no alternative of it is empty.

@@ -22,12 +22,13 @@ fn session(credentials: Credentials) -> Session {
 
 fn oauth2(token_url: &str, username: Option<&str>) -> Credentials {
     Credentials::OAuth2(Box::new(OAuth2 {
-        token_url: token_url.parse().unwrap(),
+        token_url: Some(token_url.parse().unwrap()),
         client_id: "client:1".to_owned(),
         client_secret: Some("s3cr&t".to_owned().into()),
         username: username.map(str::to_owned),
         password: username.map(|_| "pass word".to_owned().into()),
         scope: Some("read write".to_owned()),
+        refresh_token: None,
     }))
 }
 
@@ -142,7 +143,10 @@ async fn token_is_requested_once_by_many_and_again_after_a_refusal() {
     let headers = futures::future::join_all((0..50).map(|_| header_of(&session, "authorization"))).await;
     assert!(headers.iter().all(|header| header.as_deref() == Ok("Bearer t0")), "{headers:?}");
     assert_eq!(count.load(Ordering::SeqCst), 1);
-    session.invalidate();
+    let ticket = session.apply(&mut Request::new("GET", "/")).await.unwrap();
+    let renewed = futures::future::join_all((0..50).map(|_| session.renew(&ticket))).await;
+    assert!(renewed.iter().all(|renewed| *renewed));
+    assert_eq!(count.load(Ordering::SeqCst), 2, "fifty refusals of one token are one renewal");
     assert_eq!(header_of(&session, "authorization").await.as_deref(), Ok("Bearer t1"));
     let secrets: Vec<_> = session.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect();
     assert_eq!(secrets, ["s3cr&t", "t0", "t1", "u2"]);
