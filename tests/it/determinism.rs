@@ -35,7 +35,7 @@ async fn check(runs: usize, left_out: &'static str, max_requests: u64) {
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what these tests show")]
-fn show(table: &str) {
+pub(crate) fn show(table: &str) {
     println!("{table}");
 }
 
