@@ -1,5 +1,6 @@
 //! What generation, classification and checks cost: the engine beside a plain client loop over the same transport, the
-//! same requests and the same in-process server. `cargo bench -p nat-scan --bench engine`
+//! same requests and the same in-process server, and `wrk -t1 -c64` on that server where it is installed.
+//! `cargo bench -p nat-scan --bench engine`
 #![expect(clippy::print_stdout, reason = "the ratio is the result")]
 
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 64;
 /// Equal resources: enough cases that start and end do not show.
 const RESOURCES: usize = 40;
 const ROUNDS: usize = 5;
@@ -215,6 +216,14 @@ fn rate((requests, elapsed): (u64, Duration)) -> f64 {
     requests as f64 / elapsed.as_secs_f64()
 }
 
+/// Requests a second of a client that neither makes nor looks at them.
+fn wrk(target: &url::Url) -> Option<f64> {
+    let url = target.join("r/1/5").ok()?;
+    let output = std::process::Command::new("wrk").args(["-t1", "-c64", "-d5s", url.as_str()]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok())
+}
+
 fn engine_beside_plain_loop(criterion: &mut Criterion) {
     let setup = Setup::new();
     // Alternating, the best of each: other load on the machine must not decide the ratio.
@@ -228,6 +237,13 @@ fn engine_beside_plain_loop(criterion: &mut Criterion) {
         engine / plain,
         setup.requests.len()
     );
+    match wrk(&setup.target) {
+        Some(most) => println!(
+            "wrk -t1 -c64 {most:.0} requests/s of one resource; engine {engine:.0} validated requests/s, ratio {:.2}",
+            engine / most
+        ),
+        None => println!("wrk is not installed: no comparison with it"),
+    }
     let mut group = criterion.benchmark_group("requests");
     group.sample_size(10).throughput(Throughput::Elements(setup.requests.len() as u64));
     group.bench_function("plain", |bencher| bencher.iter(|| setup.plain()));

@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const SYMPTOMS: &[(&str, &str)] = &[
     // The plan sends more than one DELETE to the same thing.
     ("F001", "DELETE /stamps/{stamp_id}"),
+    // What a refused create leaves behind is shown in the list.
+    ("F013", "GET /coupons"),
 ];
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
 

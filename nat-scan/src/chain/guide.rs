@@ -85,8 +85,9 @@ fn bind(operation: &Operation, case: &mut Case, lore: &Lore<'_>, choice: usize) 
         let mut choices = lore.pool.choices(&want);
         if operation.method == "DELETE" {
             // What we did not make is not ours to remove.
-            let ours = |index| lore.pool.get(index).is_some_and(|object| object.created);
-            choices.retain(|choice| ours(choice.object) && !lore.keep.contains(&choice.object));
+            let spared =
+                |value: &Value| lore.keep.iter().any(|kept| lore.pool.get(*kept).is_some_and(|o| o.shows(value)));
+            choices.retain(|choice| lore.pool.is_ours(&choice.value) && !spared(&choice.value));
         }
         let wanted = if rank == 0 { choice } else { 0 };
         let found = match &fixed {

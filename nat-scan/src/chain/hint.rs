@@ -54,6 +54,24 @@ pub(crate) fn read(body: &Value) -> Vec<Hint> {
     hints
 }
 
+impl Hint {
+    /// Which part and what about it, without values: `history/interval range`.
+    pub(crate) fn gist(&self) -> String {
+        let names = self.path.iter().filter(|step| step.parse::<usize>().is_err());
+        let what = match &self.remedy {
+            Remedy::Add => "required",
+            Remedy::Remove => "forbidden",
+            Remedy::OneOf(_) => "enum",
+            Remedy::Within { .. } => "range",
+            Remedy::Length { .. } => "length",
+            Remedy::Pattern(_) => "pattern",
+            Remedy::Format(format) => format,
+            Remedy::Doubt => "invalid",
+        };
+        format!("{} {what}", names.map(String::as_str).collect::<Vec<_>>().join("/"))
+    }
+}
+
 fn walk(value: &Value, depth: usize, hints: &mut Vec<Hint>) {
     if depth > MAX_DEPTH || hints.len() >= MAX_HINTS {
         return;

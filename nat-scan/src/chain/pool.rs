@@ -42,6 +42,13 @@ pub(crate) struct Object {
     pub(crate) source: Arc<str>,
 }
 
+impl Object {
+    /// One of its members has this value.
+    pub(crate) fn shows(&self, value: &Value) -> bool {
+        self.fields.values().any(|(own, _)| own == value)
+    }
+}
+
 /// What an answer belongs to.
 pub(crate) struct Origin<'a> {
     pub(crate) operation: usize,
@@ -170,11 +177,15 @@ impl Pool {
         self.objects.get(index)
     }
 
+    /// A request of ours made what this value names; lists and reads show the same object again.
+    pub(crate) fn is_ours(&self, value: &Value) -> bool {
+        self.objects.iter().any(|object| object.created && object.shows(value))
+    }
+
     /// The object that a binding's value was taken from.
     pub(crate) fn showing(&self, source: &str, value: &Value) -> Option<&Object> {
         self.objects.iter().find(|object| {
-            source.strip_prefix(&*object.source).is_some_and(|rest| rest.starts_with(' '))
-                && object.fields.values().any(|(own, _)| own == value)
+            source.strip_prefix(&*object.source).is_some_and(|rest| rest.starts_with(' ')) && object.shows(value)
         })
     }
 

@@ -135,6 +135,9 @@ pub enum Proof {
     Direct,
     /// The same request on another connection must raise the same suspicion (guard G1).
     Repeat,
+    /// As `Repeat`, and the same request with a plain value in the place of the unusual one must not raise it; when it
+    /// does, the unusual value is not what matters, and what is reported is the plain request.
+    RepeatBesidePlain,
     /// As `Repeat`, twice and seconds apart: what an overload causes goes away.
     RepeatLater,
     /// As `Repeat`, and a valid request in between must still succeed (guards G1 and G3).

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::chain::hint;
 use crate::check::{Exchange, trace};
 
 /// Paths kept of one value.
@@ -95,6 +96,11 @@ pub(crate) fn is_soft_error(json: &Value) -> bool {
     is_false("success") || is_false("ok") || says_failed("status") || has_error("error") || has_error("errors")
 }
 
+/// The answer shows where the program failed.
+pub(crate) fn names_its_place(exchange: &Exchange) -> bool {
+    exchange.response().is_some_and(|response| trace::find(response, exchange.json()).is_some_and(|leak| leak.strong))
+}
+
 /// What tells one failure from another without its values: the newest stack frame, else the shape of the error body.
 pub(crate) fn error_cause(exchange: &Exchange) -> String {
     let Some(response) = exchange.response() else { return String::new() };
@@ -106,6 +112,17 @@ pub(crate) fn error_cause(exchange: &Exchange) -> String {
         Some(json) => error_shape(json),
         None => first_words(&String::from_utf8_lossy(&response.body[..response.body.len().min(2_000)])),
     }
+}
+
+/// What a refusal says is wrong, without values: the first part that it names, else its first words.
+pub(crate) fn complaint(exchange: &Exchange) -> Option<String> {
+    let json = exchange.json()?;
+    if let Some(hint) = hint::read(json).first() {
+        return Some(hint.gist());
+    }
+    let texts = leaves(json);
+    let words = texts.iter().filter_map(|leaf| leaf.split_once('=')).map(|(_, text)| first_words(text));
+    words.max_by_key(String::len).filter(|words| words.contains(' '))
 }
 
 /// Keys of the error object, with the values of members that hold codes.
@@ -133,6 +150,7 @@ fn error_shape(json: &Value) -> String {
 fn is_code(text: &str) -> bool {
     text.len() <= 64
         && !text.is_empty()
+        && text != "about:blank"
         && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_.-:/".contains(&byte))
 }
 

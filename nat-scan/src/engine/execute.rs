@@ -31,6 +31,8 @@ use crate::transport::{Request, TransportError};
 
 /// Rounds of valid requests with what was learned.
 const MAX_ROUNDS: u32 = 10;
+/// Ordinal of what is asked after everything was removed.
+const AFTERMATH: u32 = u32::MAX;
 /// Exchanges kept for passive security checks.
 const MAX_TRAFFIC: usize = 2_000;
 /// Of the bodies of all baselines together.
@@ -154,6 +156,26 @@ impl Driver {
             }
         }
         None
+    }
+
+    /// Every request that was accepted, once more, when an operation that removes everything succeeded: what a session
+    /// needs may be gone, and programs forget that.
+    pub(super) async fn aftermath(&mut self) -> Option<Stop> {
+        let accepted = |operation: &Operation| self.lessons.accepted(operation).map(|base| base.least);
+        if self.plan.selected(Harm::All).all(|operation| accepted(operation).is_none()) {
+            return None;
+        }
+        let others = self.plan.selected(Harm::None).chain(self.plan.selected(Harm::Object));
+        let again = |mut case: Case| {
+            case.phase = Phase::Coverage;
+            case.ordinal = AFTERMATH;
+            case.label = "once more, after everything was removed".to_owned();
+            case
+        };
+        let cases: Vec<Case> = others.filter_map(accepted).map(again).collect();
+        let wave = Wave { phase: Phase::Coverage, harm: Harm::All };
+        self.wave_total = self.plan.begin_with(wave, cases);
+        self.send_wave(wave).await
     }
 
     async fn send_wave(&mut self, wave: Wave) -> Option<Stop> {

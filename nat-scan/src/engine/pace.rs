@@ -41,6 +41,9 @@ const CUT_WINDOW: Duration = Duration::from_secs(1);
 /// So many throttled answers in a row: the target does not want this scan.
 const MAX_THROTTLED: u32 = 40;
 
+/// Good answers after an overload before one more request at once than then is tried; doubled by every further overload.
+const CALM: (usize, usize) = (100, 12_800);
+
 /// Answers 503 in a row after which one is no longer asked again: that is its answer.
 const MAX_BUSY: u32 = 6;
 
@@ -60,6 +63,11 @@ pub(super) struct Pace {
 #[derive(Debug)]
 struct State {
     width: usize,
+    /// What the target was able to bear so far: wider only after a time of calm.
+    ceiling: usize,
+    /// Good answers that are wanted for that, and those there were.
+    calm: usize,
+    calmed: usize,
     successes: usize,
     throttled: u32,
     /// Answers 503 without a time in a row.
@@ -71,7 +79,17 @@ struct State {
 impl Pace {
     pub(super) fn new(concurrency: usize, patience: Patience) -> Self {
         let max = concurrency.clamp(1, 64);
-        let state = State { width: max, successes: 0, throttled: 0, busy: 0, pause_until: None, cut_at: None };
+        let state = State {
+            width: max,
+            ceiling: max,
+            calm: CALM.0,
+            calmed: 0,
+            successes: 0,
+            throttled: 0,
+            busy: 0,
+            pause_until: None,
+            cut_at: None,
+        };
         Self { max, patience, state: Mutex::new(state) }
     }
 
@@ -121,11 +139,7 @@ impl Pace {
         let Some(pause) = throttle else {
             state.throttled = 0;
             state.busy = 0;
-            state.successes += 1;
-            if state.successes >= state.width && state.width < self.max {
-                state.width += 1;
-                state.successes = 0;
-            }
+            state.grow(self.max);
             return false;
         };
         state.throttled = state.throttled.saturating_add(1);
@@ -153,8 +167,30 @@ impl Pace {
         if state.cut_at.is_none_or(|at| now.duration_since(at) >= CUT_WINDOW) {
             state.width = (state.width / 2).max(1);
             state.cut_at = Some(now);
+            // Programs that lock a database do less the more is asked at once.
+            if state.ceiling < self.max {
+                state.calm = (state.calm * 2).min(CALM.1);
+            }
+            state.ceiling = state.width;
         }
+        state.calmed = 0;
         state.successes = 0;
+    }
+}
+
+impl State {
+    /// A good answer.
+    fn grow(&mut self, max: usize) {
+        self.calmed += 1;
+        if self.calmed >= self.calm && self.ceiling < max {
+            self.ceiling += 1;
+            self.calmed = 0;
+        }
+        self.successes += 1;
+        if self.successes >= self.width && self.width < self.ceiling {
+            self.width += 1;
+            self.successes = 0;
+        }
     }
 }
 
@@ -189,9 +225,13 @@ mod tests {
         pace.ready().await;
         assert!(before.elapsed() >= max_pause / 2, "the pause is kept");
         assert!(before.elapsed() < Duration::from_secs(5), "and capped");
-        for _ in 0..100 {
-            assert!(!pace.observe(&Ok(respond(200, "text/plain", ""))));
-        }
-        assert_eq!(pace.width(), 8);
+        let calm = |answers: usize| {
+            for _ in 0..answers {
+                assert!(!pace.observe(&Ok(respond(200, "text/plain", ""))));
+            }
+            pace.width()
+        };
+        assert_eq!(calm(CALM.0 - 1), 4, "what it could bear");
+        assert_eq!(calm(CALM.0 * 5), 8);
     }
 }

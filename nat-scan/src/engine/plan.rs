@@ -100,6 +100,8 @@ pub(super) struct Plan {
     total: usize,
     /// The most cases that one operation has in the wave.
     longest: usize,
+    /// How many each has.
+    lengths: Vec<usize>,
     queue: VecDeque<Case>,
     /// Cases of the wave not handed out yet, an operation.
     outstanding: Vec<u32>,
@@ -131,6 +133,7 @@ impl Plan {
             window: 0,
             total: 0,
             longest: 0,
+            lengths: vec![0; count],
             queue: VecDeque::new(),
             outstanding: vec![0; count],
             unwritable: vec![None; count],
@@ -299,7 +302,7 @@ impl Plan {
         let mut lists = Vec::new();
         for &index in &self.what.operations {
             let Some(operation) = self.api.operations.get(index) else { continue };
-            if harm(operation) != wave.harm {
+            if harm(operation) != wave.harm || (self.window > 0 && self.lengths[index] <= skip) {
                 continue;
             }
             let mut cases = contain(|| {
@@ -315,6 +318,7 @@ impl Plan {
                 self.outstanding[index] = u32::try_from(cases.len()).unwrap_or(u32::MAX);
             }
             self.longest = self.longest.max(cases.len());
+            self.lengths[index] = cases.len();
             lists.push(cases.into_iter().skip(skip).take(size).collect::<VecDeque<_>>());
         }
         self.window += 1;

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::budget::Purpose;
 use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
 use super::passage::Passage;
 use super::session::{Sending, Session};
-use crate::check::{As, Context, Exchange, Proof};
+use crate::check::{As, Context, Exchange, Proof, Suspicion};
 use crate::finding::Role;
-use crate::generate::{self, Intent, Phase};
+use crate::generate::{self, BodyValue, Case, Intent, Phase};
+use crate::spec::{Operation, Parameter};
 
 /// Pauses before the repetitions of what an overload may cause.
 const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
@@ -51,6 +54,8 @@ struct Attempt<'a> {
     exchanges: Vec<(Role, Exchange)>,
     sent: Vec<Option<u16>>,
     starved: bool,
+    /// What is reported in the place of the candidate.
+    instead: Option<(Suspicion, Exchange)>,
 }
 
 /// The same for the same suspicion of the same case, whenever a scan comes to it.
@@ -76,11 +81,16 @@ pub(super) async fn prove(
         exchanges: Vec::new(),
         sent: Vec::new(),
         starved: false,
+        instead: None,
     };
     let proved = match candidate.suspicion.proof {
         Proof::Direct => true,
         Proof::Repeat => attempt.repeat().await,
-        Proof::RepeatLater => attempt.repeat_after(LATER[0]).await && attempt.repeat_after(LATER[1]).await,
+        Proof::RepeatBesidePlain => attempt.repeat().await && attempt.plain().await,
+        Proof::RepeatLater => {
+            // Most of what an overload caused is gone at once, and the lane waits for nothing.
+            attempt.repeat().await && attempt.repeat_after(LATER[0]).await && attempt.repeat_after(LATER[1]).await
+        }
         Proof::RepeatWithControl => attempt.control().await && attempt.repeat().await,
         Proof::RepeatWithSteadyControl => attempt.control().await && attempt.is_steady() && attempt.repeat().await,
         Proof::RepeatWithSameControl => attempt.control().await && attempt.is_same() && attempt.repeat().await,
@@ -91,7 +101,13 @@ pub(super) async fn prove(
     if !session.line.cancel.is_cancelled() {
         attempt.passage.finish();
     }
-    let Attempt { exchanges, sent, starved, .. } = attempt;
+    let Attempt { mut exchanges, sent, starved, instead, .. } = attempt;
+    let mut candidate = candidate;
+    if let Some((suspicion, exchange)) = instead {
+        // What was repeated is another request than the one that is reported now.
+        exchanges.clear();
+        candidate = Candidate { suspicion, exchange: Arc::new(exchange), ..candidate };
+    }
     Proved { exchanges: proved.then_some(exchanges), starved: starved && !proved, sent, candidate }
 }
 
@@ -103,6 +119,31 @@ impl Attempt<'_> {
         let same = self.suspects(&repeat);
         self.exchanges.push((Role::Repeat, repeat));
         same
+    }
+
+    /// The request with a plain value in the place of the unusual one: either it fares better, or it is the defect.
+    async fn plain(&mut self) -> bool {
+        let session = self.session;
+        let Some(operation) = session.api.operations.get(self.candidate.operation) else { return false };
+        let Some(case) = self.candidate.exchange.case.as_ref().and_then(|case| plain(operation, case)) else {
+            return true;
+        };
+        let case = session.renewed(&case, &self.passage);
+        let Some(Ok(mut request)) = contain(|| generate::render(operation, &case.bound(), &session.base_path)) else {
+            return true;
+        };
+        let Some(answer) = session.exchange(&self.passage, &mut request, As::Primary, SENDING).await else {
+            self.starved = true;
+            return false;
+        };
+        let truth = session.classify(operation, &request);
+        let beside = Exchange::new(Some(case), request, answer.result, truth, answer.at);
+        self.sent.push(beside.status());
+        match self.judged(&beside).into_iter().next() {
+            Some(suspicion) => self.instead = Some((suspicion, beside)),
+            None => self.exchanges.push((Role::Control, beside)),
+        }
+        true
     }
 
     /// As [`Attempt::repeat`], after a pause.
@@ -190,17 +231,30 @@ impl Attempt<'_> {
     }
 
     fn suspects(&self, exchange: &Exchange) -> bool {
-        let Some(operation) = self.session.api.operations.get(self.candidate.operation) else { return false };
-        let cx = Context {
+        let candidate = self.candidate;
+        self.context(exchange)
+            .is_some_and(|cx| self.judges.repeats(candidate.check, &cx, exchange, &candidate.suspicion))
+    }
+
+    /// What the check of the candidate says about another exchange.
+    fn judged(&self, exchange: &Exchange) -> Vec<Suspicion> {
+        let (Some(cx), Some(check)) = (self.context(exchange), self.judges.get(self.candidate.check)) else {
+            return Vec::new();
+        };
+        contain(|| if check.applies(&cx, exchange) { check.judge(&cx, exchange) } else { Vec::new() })
+            .unwrap_or_default()
+    }
+
+    fn context<'c>(&'c self, exchange: &Exchange) -> Option<Context<'c>> {
+        Some(Context {
             api: &self.session.api,
-            operation,
+            operation: self.session.api.operations.get(self.candidate.operation)?,
             has_positive_control: self.knowledge.control.is_some(),
             baseline_fails: self.knowledge.baseline_fails,
             authenticated: self.session.authenticated,
             identity_works: self.knowledge.identity_works,
             baseline: comparable(self.knowledge.control.as_deref(), exchange),
-        };
-        self.judges.repeats(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
+        })
     }
 
     /// The same request once more.
@@ -215,6 +269,32 @@ impl Attempt<'_> {
         self.sent.push(exchange.status());
         Some(exchange)
     }
+}
+
+/// The case with a plain value in the place of the unusual one.
+fn plain(operation: &Operation, case: &Case) -> Option<Case> {
+    let Intent::Unusual { slot, kind } = &case.intent else { return None };
+    let mut case = case.clone();
+    let place = match (slot.location, &mut case.body) {
+        ("body", Some(BodyValue::Typed { value, .. })) => value.pointer_mut(&slot.name),
+        (location, _) => {
+            let named = |parameter: &Parameter| parameter.name == slot.name && parameter.location.as_str() == location;
+            let index = operation.parameters.iter().position(named)?;
+            case.arguments.iter_mut().find(|argument| argument.parameter == index).map(|argument| &mut argument.value)
+        }
+    }?;
+    *place = match &*place {
+        Value::String(_) if kind.starts_with("calendar") => Value::from("2026-01-01T00:00:00Z"),
+        Value::String(_) if *kind == "status" => Value::from("200"),
+        Value::Number(_) if *kind == "status" => Value::from(200),
+        Value::String(_) => Value::from("nat"),
+        Value::Number(_) => Value::from(1),
+        Value::Object(_) => serde_json::json!({"nat": "nat"}),
+        _ => return None,
+    };
+    case.label = format!("{} {} with a plain value", slot.location, slot.name);
+    case.intent = Intent::Positive;
+    Some(case)
 }
 
 /// The control, when it asked for the same thing; for a request that sends a default, when it left that out.

@@ -206,7 +206,7 @@ async fn waves(
             }
         }
     }
-    None
+    if driver.is_security() { None } else { driver.aftermath().await }
 }
 
 /// The security checks, one after the other. Passed and failed verdicts.

@@ -11,7 +11,7 @@ use super::passage::{Passage, Words};
 use crate::check::{As, Exchange};
 use crate::classify::{self, WireTruth};
 use crate::finding::FindingBuilder;
-use crate::generate;
+use crate::generate::{self, Case};
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
 
@@ -78,10 +78,14 @@ impl Session {
     pub(super) fn once_more(&self, exchange: &Exchange, passage: &Passage) -> Request {
         let fresh = exchange.case.as_ref().filter(|case| case.is_fresh()).and_then(|case| {
             let operation = self.api.operations.get(case.operation)?;
-            let word = passage.word();
-            contain(|| generate::render(operation, &case.renewed(&word).bound(), &self.base_path))?.ok()
+            contain(|| generate::render(operation, &self.renewed(case, passage).bound(), &self.base_path))?.ok()
         });
         fresh.unwrap_or_else(|| exchange.request.clone())
+    }
+
+    /// The case with texts that no request had yet, where they must be unique.
+    pub(super) fn renewed(&self, case: &Case, passage: &Passage) -> Case {
+        case.renewed(&passage.word())
     }
 
     /// What the bytes are; a classifier that breaks on them gives no verdict.

@@ -108,7 +108,7 @@ pub enum Intent {
     Unusual {
         /// Where.
         slot: Slot,
-        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `line-feed`, `beyond-latin`, `quote`, `bell`, `large`,
+        /// `astral`, `script`, `bidi`, `zero-width`, `nul`, `line-feed`, `beyond-latin`, `quote`, `separator`, `large`,
         /// `calendar-end`, `calendar-begin`, `status`, or the number of bits that a number needs.
         #[serde(deserialize_with = "known_word")]
         kind: Word,
@@ -149,7 +149,7 @@ const WORDS: [&str; 32] = [
     "line-feed",
     "beyond-latin",
     "quote",
-    "bell",
+    "separator",
     "calendar-end",
     "calendar-begin",
     "status",
@@ -303,14 +303,26 @@ fn render_body(request: &mut Request, operation: &Operation, case: &Case) -> Res
 /// The kind of [`Intent::Unusual`] whose text is made large when it is written.
 pub(crate) const LARGE_KIND: &str = "large";
 /// Its length.
-const LARGE: usize = 256 << 10;
+const LARGE: usize = 128 << 10;
 
 /// The body with the large text in its place, for a case that is about that.
 fn enlarged(intent: &Intent, value: &Value) -> Option<Value> {
     let Intent::Unusual { slot, kind: LARGE_KIND } = intent else { return None };
     let mut value = value.clone();
-    *value.pointer_mut(&slot.name)? = Value::from("n".repeat(LARGE));
+    *value.pointer_mut(&slot.name)? = Value::from(large());
     Some(value)
+}
+
+/// Letters without a pattern: answers that show them are large on the wire too, not a bomb that a client must fear.
+fn large() -> String {
+    let mut state: u32 = 0x6e61_7421;
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        char::from(b'a' + u8::try_from(state % 26).unwrap_or(0))
+    };
+    (0..LARGE).map(letter).collect()
 }
 
 /// Headers that the document cannot define as parameters, or that the transport writes.

@@ -53,13 +53,16 @@ fn types(site: &Site<'_>) -> Vec<Fault> {
         (Types::BOOLEAN, json!(true)),
         (Types::INTEGER, json!(4711)),
     ];
-    // Deep inside a body two of them show whether types are looked at.
-    let most = if site.depth > 1 { 2 } else { each.len() };
-    each.into_iter()
-        .filter(|(kind, _)| !allowed.meets(*kind))
-        .take(most)
-        .map(|(_, value)| fault("type", value))
-        .collect()
+    let mut wrong: Vec<_> = each.into_iter().filter(|(kind, _)| !allowed.meets(*kind)).collect();
+    // Deep inside a body two of them show whether types are looked at; of items, the one that programs forget.
+    if site.depth > 1 {
+        let null = wrong.iter().skip(1).position(|(kind, _)| *kind == Types::NULL).map(|at| at + 1);
+        if let Some(null) = null.filter(|_| site.slot.ends_with("/[]")) {
+            wrong.swap(1, null);
+        }
+        wrong.truncate(2);
+    }
+    wrong.into_iter().map(|(_, value)| fault("type", value)).collect()
 }
 
 fn not_an_option(options: &[&Value], option: &Value) -> Option<Value> {

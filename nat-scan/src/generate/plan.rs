@@ -1,5 +1,6 @@
 //! Which cases an operation gets, in which order.
 
+mod order;
 mod robust;
 
 use std::collections::HashSet;
@@ -49,8 +50,6 @@ pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64, b
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
     Negative,
-    /// Anything but valid: worth sending for crashes even if it depends on the reader.
-    NotPositive,
     NotNegative,
     Anything,
 }
@@ -200,8 +199,8 @@ impl<'a> Plan<'a> {
         let fits = expect == Expect::Anything
             || match classify(self.operation, &request, "") {
                 WireTruth::Positive => expect == Expect::NotNegative,
-                WireTruth::Negative { .. } => expect != Expect::NotNegative,
-                WireTruth::Ambiguous => expect != Expect::Negative,
+                WireTruth::Negative { .. } => expect == Expect::Negative,
+                WireTruth::Ambiguous => expect == Expect::NotNegative,
             };
         if fits {
             self.seen.insert(digest);
@@ -301,15 +300,23 @@ impl<'a> Plan<'a> {
             // The full value follows another alternative than the minimal one.
             all.extend(changes(schema, "", &minimal, body_place(media), &mut rng));
         }
-        let expect = if codec == Codec::Json { Expect::NotPositive } else { Expect::Negative };
+        // The schema has judged what is written as JSON; anything else is another value for its reader.
+        let judged = codec == Codec::Json;
         let optional = self.operation.body.as_ref().is_some_and(|body| !body.required);
         for change in all {
             let slot = Slot { location: "body", name: change.slot.clone() };
-            let expect = if change.valid { Expect::NotNegative } else { expect };
+            let expect = match (judged, change.valid) {
+                (true, _) => Expect::Anything,
+                (false, true) => Expect::NotNegative,
+                (false, false) => Expect::Negative,
+            };
             let (label, intent) = change.describe(slot);
             let mut case = self.case(label, intent);
             let mut value = change.value;
             self.restore(&minimal, &mut value, &change.slot);
+            if self.proven && judged && schema.is_valid(&value, Direction::Request) != change.valid {
+                continue;
+            }
             case.body = Some(BodyValue::Typed { media_type, value });
             self.push(case, expect);
         }
@@ -423,6 +430,9 @@ impl<'a> Plan<'a> {
                 index += 1;
                 kept.contains(&(index - 1))
             });
+        }
+        if self.phase == Phase::Coverage {
+            self.cases = order::breadth_first(self.cases);
         }
         for (ordinal, case) in (0..).zip(&mut self.cases) {
             case.ordinal = ordinal;

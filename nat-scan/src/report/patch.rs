@@ -1,6 +1,8 @@
 //! Suggestions for the document (RFC 6902): what it would have to say for the answers that were seen to be right. Whether
 //! the document or the answer is wrong is for people to decide; each operation names its finding.
 
+mod constraint;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +40,7 @@ pub fn spec_patch(findings: &[Finding], document: &Value) -> Vec<Suggestion> {
             "F011" => media(finding, &patched),
             "F013" => schema(finding, &patched),
             "F014" => header(finding, &patched),
+            "F021" => constraint::learned(finding, &patched),
             _ => None,
         };
         for (op, path, value) in changes.unwrap_or_default() {
@@ -169,7 +172,13 @@ fn header(finding: &Finding, document: &Value) -> Option<Vec<Change>> {
 fn schema(finding: &Finding, document: &Value) -> Option<Vec<Change>> {
     let keyword_path = finding.cause.strip_prefix("F013|")?;
     let (schema, keyword) = keyword_path.rsplit_once('/')?;
-    let schema = real(document, schema)?;
+    // A shared definition is named, any other schema is pointed at.
+    let schema = match schema.starts_with('/') {
+        true => real(document, schema),
+        false => {
+            ["/components/schemas", "/definitions"].iter().find_map(|at| real(document, &format!("{at}/{schema}")))
+        }
+    }?;
     let path = format!("{schema}/{keyword}");
     let old = document.pointer(&path)?;
     let answer = answer(finding).filter(|answer| !answer.body.is_cut && !answer.body.is_base64)?;
@@ -369,7 +378,14 @@ mod tests {
             of_schema("response", "/required"),
             of_schema("response /name", "/properties/name/type"),
             of_schema("response /name", "/properties/name/maxLength"),
-            of_schema("response /kinds/[]", "/properties/kinds/items/enum"),
+            // A shared definition goes by its name.
+            finding(
+                "F013",
+                get,
+                "response /kinds/[]",
+                "F013|Pet/properties/kinds/items/enum",
+                &answer(200, "application/json"),
+            ),
             finding("F013", "GET /gone", "", "F013|/nowhere/type", &answer(200, "application/json")),
             finding("F010", "GET /gone", "", "", &answer(302, "text/html")),
         ]
@@ -405,6 +421,43 @@ mod tests {
             let schema_of = |status: u16| api.operations[0].response(status).map(|one| one.content.len());
             assert_eq!((schema_of(200), schema_of(302), schema_of(404)), (Some(2), Some(0), Some(1)));
         }
+    }
+
+    #[test]
+    fn what_refusals_tell_becomes_a_constraint() {
+        let find = json!({"type": "object", "properties": {
+            "limit": {"type": "integer"}, "name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}},
+            "range": {"$ref": "#/components/schemas/Range"}}});
+        let document = json!({"openapi": "3.1.0", "paths": {"/find": {
+            "parameters": [{"name": "zone-id", "in": "query", "schema": {"type": "string"}}],
+            "post": {"requestBody": {"content": {"application/json": {"schema": find}}}}}},
+            "components": {"schemas": {"Range": {"required": ["to"], "properties": {"from": {}, "to": {}}}}}});
+        let schema = "/paths/~1find/post/requestBody/content/application~1json/schema";
+        let check = |said: Value, expected: &[(&str, Value)]| {
+            let answer = format!("HTTP/1.1 422\nContent-Type: application/json\n\n{said}");
+            let patch = spec_patch(&[finding("F021", "POST /find", "", "", &answer)], &document);
+            let found: Vec<(&str, Value)> =
+                patch.iter().map(|one| (one.path.as_str(), one.value.clone().unwrap_or_default())).collect();
+            assert_eq!(found, expected, "{said}");
+        };
+        let entry = |path: Value, message: &str| json!({"detail": [{"loc": path, "msg": message, "type": "x"}]});
+        let at = |rest: &str| format!("{schema}/properties/{rest}");
+        check(
+            entry(json!(["body", "limit"]), "Input should be less than or equal to 200"),
+            &[(&at("limit/maximum"), json!(200))],
+        );
+        check(
+            entry(json!(["body", "range", "from"]), "Field required"),
+            &[("/components/schemas/Range/required/-", json!("from"))],
+        );
+        check(entry(json!(["body", "name"]), "Field required"), &[(&format!("{schema}/required"), json!(["name"]))]);
+        check(entry(json!(["body", "tags"]), "List should have at least 1 items"), &[(&at("tags/minItems"), json!(1))]);
+        check(
+            entry(json!(["query", "zone_id"]), "must be one of 'a', 'b'"),
+            &[("/paths/~1find/parameters/0/schema/enum", json!(["a", "b"]))],
+        );
+        check(entry(json!(["body", "gone"]), "Field required"), &[]);
+        check(json!({"message": "no"}), &[]);
     }
 
     #[test]

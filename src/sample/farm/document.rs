@@ -37,7 +37,13 @@ fn three_one(ops: &[Op]) -> Value {
 }
 
 fn operation(op: &Op) -> Value {
-    let mut out = json!({"operationId": operation_id(op), "responses": op.responses});
+    let mut responses = op.responses.clone();
+    let usual = [("404", op.path.contains('{')), ("409", matches!(op.method, "POST" | "PUT" | "PATCH"))];
+    for (status, _) in usual.into_iter().filter(|(_, applies)| *applies) {
+        let like = responses.get("400").or_else(|| responses.get("422")).cloned();
+        responses.entry(status).or_insert_with(|| like.unwrap_or_else(|| json!({"description": "Error"})));
+    }
+    let mut out = json!({"operationId": operation_id(op), "responses": responses});
     if !op.parameters.is_empty() {
         out["parameters"] = json!(op.parameters);
     }

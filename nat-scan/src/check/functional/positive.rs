@@ -1,10 +1,13 @@
 //! F021: a valid request is rejected.
 
+use serde_json::Value;
+
 use super::{grants_credentials, is_contractual};
+use crate::check::shape::complaint;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::Severity;
-use crate::generate::{Intent, Phase};
+use crate::generate::{BodyValue, Case, Intent, Phase};
 
 /// F021.
 pub(super) struct PositiveRejected;
@@ -30,12 +33,36 @@ impl Check for PositiveRejected {
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
         let Some(status @ (400 | 422)) = exchange.status() else { return Vec::new() };
-        // When no valid request was ever accepted, ids or states that we cannot know may be the reason.
-        let severity = if cx.has_positive_control { Severity::Low } else { Severity::Info };
         let about = exchange.case.as_ref().map(|case| format!(" ({})", case.label)).unwrap_or_default();
         let explanation = format!("A request that is valid by the document{about} was answered {status}.");
-        vec![Suspicion::new(severity, "", "rejected", explanation).proof(Proof::TwoSamples)]
+        if !cx.has_positive_control {
+            // No valid request was ever accepted: ids or states that we cannot know may be the reason.
+            let unknown = Suspicion::new(Severity::Info, "", "rejected", explanation);
+            return vec![unknown.proof(Proof::TwoSamples)];
+        }
+        let suspicion = match exchange.case.as_ref().and_then(difference) {
+            // One thing is different from a request that is accepted: that is the constraint.
+            Some(label) => {
+                let what = complaint(exchange).unwrap_or_else(|| label.to_owned());
+                Suspicion::new(Severity::Low, "", format!("rejected|{what}"), explanation)
+                    .cause(format!("F021|{what}"))
+                    .proof(Proof::RepeatWithControl)
+            }
+            None => Suspicion::new(Severity::Low, "", "rejected", explanation).proof(Proof::TwoSamples),
+        };
+        vec![suspicion]
     }
+}
+
+/// What is different from the valid request that the operation accepts, when it is one thing and nothing in it is made
+/// up that might have to exist.
+fn difference(case: &Case) -> Option<&str> {
+    let nothing = |body: &BodyValue| match body {
+        BodyValue::Typed { value: Value::Object(members), .. } => members.is_empty(),
+        _ => false,
+    };
+    let is_empty = case.arguments.is_empty() && case.body.as_ref().is_none_or(nothing);
+    (case.phase == Phase::Coverage || is_empty).then_some(&case.label)
 }
 
 /// Rejected examples of the document are F030.

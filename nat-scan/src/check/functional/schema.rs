@@ -54,7 +54,7 @@ impl Check for ResponseSchema {
                 Suspicion::new(Severity::Medium, location.trim_end(), &violation.keyword, explanation)
                     .confidence(Confidence::Confirmed)
                     .pointer(schema.pointer())
-                    .cause(format!("F013|{}{}", schema.pointer(), violation.schema_path))
+                    .cause(cause(schema, violation))
             })
             .collect()
     }
@@ -64,6 +64,14 @@ fn schema_of<'a>(cx: &Context<'a>, exchange: &Exchange) -> Option<&'a Schema> {
     let spec = documented_response(cx, exchange)?;
     let actual = Media::parse(exchange.response()?.header("content-type")?)?;
     media::documented(spec, &actual)?.schema.as_ref()
+}
+
+/// One definition that many operations share is one cause.
+fn cause(schema: &Schema, violation: &Violation) -> String {
+    match violation.schema_path.rsplit_once("/$defs/") {
+        Some((_, definition)) => format!("F013|{definition}"),
+        None => format!("F013|{}{}", schema.pointer(), violation.schema_path),
+    }
 }
 
 /// The place in the body without indices and without names that are data: `/items/[]/price`, `/prices/{}`.

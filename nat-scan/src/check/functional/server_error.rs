@@ -1,11 +1,11 @@
 //! F001: a request makes the server fail.
 
 use super::size::is_large;
-use crate::check::shape::error_cause;
+use crate::check::shape::{error_cause, names_its_place};
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Severity};
-use crate::generate::Intent;
+use crate::generate::{Case, Intent, Slot};
 use crate::transport::Response;
 
 /// F001.
@@ -46,14 +46,42 @@ impl Check for ServerError {
         };
         let about = exchange.case.as_ref().map(|case| format!(" ({})", case.label)).unwrap_or_default();
         let explanation = format!("The server answered {} to {kind}{about}.", response.status);
-        let discriminant = format!("{}|{cause}", response.status);
-        let shared = if cause.is_empty() { discriminant.clone() } else { cause };
+        let mut discriminant = format!("{}|{cause}", response.status);
+        let mut shared = if cause.is_empty() { discriminant.clone() } else { cause };
+        // A frame or an error code tells more than the input does.
+        if !names_its_place(exchange)
+            && !shared.contains('=')
+            && let Some(trigger) = exchange.case.as_ref().and_then(trigger)
+        {
+            discriminant = format!("{discriminant}|{trigger}");
+            shared = format!("{shared}|{trigger}");
+        }
         vec![
             Suspicion::new(Severity::High, "", discriminant, explanation)
                 .confidence(Confidence::Confirmed)
-                .proof(if response.status == 503 { Proof::RepeatLater } else { Proof::Repeat })
+                .proof(match exchange.case.as_ref().map(|case| &case.intent) {
+                    _ if response.status == 503 => Proof::RepeatLater,
+                    Some(Intent::Unusual { .. }) => Proof::RepeatBesidePlain,
+                    _ => Proof::Repeat,
+                })
                 .cause(format!("F001|{shared}")),
         ]
+    }
+}
+
+/// What in the request makes the difference, where the answer does not say where it failed: most servers answer every
+/// failure with the same words.
+fn trigger(case: &Case) -> Option<String> {
+    let about = |keyword: &str, slot: &Slot| match slot.name.rsplit('/').find(|name| !matches!(*name, "" | "[]")) {
+        Some(name) => format!("{keyword} {name}"),
+        None => format!("{keyword} {}", slot.location),
+    };
+    match &case.intent {
+        Intent::Unusual { kind, .. } => Some((*kind).to_owned()),
+        Intent::Negative { slot, keyword } => Some(about(keyword, slot)),
+        Intent::MissingRequired { slot } => Some(about("required", slot)),
+        Intent::MalformedBody { kind } => Some((*kind).to_owned()),
+        _ => None,
     }
 }
 

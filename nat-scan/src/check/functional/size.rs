@@ -11,7 +11,7 @@ pub(super) struct LargeValue;
 static INFO: CheckInfo = CheckInfo {
     id: "F029",
     title: "Large value makes the server fail",
-    description: "A text of 256 KiB, which the document allows, was answered with a 5xx status or not in time.",
+    description: "A text of 128 KiB, which the document allows, was answered with a 5xx status or not in time.",
     remediation: "Document a maxLength and answer 413 or 422 to what is longer.",
     cwe: &["CWE-770"],
     owasp: Some("API4:2023"),
@@ -38,7 +38,7 @@ impl Check for LargeValue {
             Err(TransportError::Timeout(_)) => ("timeout".to_owned(), "got no answer in time".to_owned()),
             _ => return Vec::new(),
         };
-        let explanation = format!("A text of 256 KiB in body {} {text}; expected is 413 or 422.", slot.name);
+        let explanation = format!("A text of 128 KiB in body {} {text}; expected is 413 or 422.", slot.name);
         vec![
             Suspicion::new(Severity::Low, format!("body {}", slot.name), discriminant, explanation)
                 .proof(Proof::RepeatWithControl),

@@ -2,6 +2,7 @@
 
 use super::is_contractual;
 use crate::check::{Check, CheckInfo, Context, Exchange, Suspicion};
+use crate::classify::WireTruth;
 use crate::finding::{Confidence, Severity};
 use crate::spec::StatusPattern;
 
@@ -36,6 +37,9 @@ impl Check for UndocumentedStatus {
             304 if asks(exchange, &["if-none-match", "if-modified-since"]) => return Vec::new(),
             206 if asks(exchange, &["range"]) => return Vec::new(),
             200..=399 => Severity::Low,
+            404 | 409 if cx.has_positive_control && exchange.truth == WireTruth::Positive => {
+                return vec![client_error(status)];
+            }
             status if CONVENTIONAL.contains(&status) => return Vec::new(),
             _ => Severity::Info,
         };
@@ -51,6 +55,16 @@ impl Check for UndocumentedStatus {
 
 /// Client errors that every API may answer and few documents list.
 const CONVENTIONAL: [u16; 11] = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429];
+
+/// Said once of the whole API: a document without them is usual, and a client that keeps to it gets them all the same.
+fn client_error(status: u16) -> Suspicion {
+    let explanation =
+        format!("A valid request was answered {status}, which the document does not list for the operation.");
+    Suspicion::new(Severity::Info, format!("response {status}"), status.to_string(), explanation)
+        .cause("F010|client-errors")
+        .confidence(Confidence::Confirmed)
+        .api_wide()
+}
 
 fn asks(exchange: &Exchange, headers: &[&str]) -> bool {
     headers.iter().any(|name| exchange.request.header(name).is_some())

@@ -206,7 +206,12 @@ fn server_errors() {
         "responses": {"200": {"description": ""}}});
     let faulty =
         || Row::new("GET", limited.clone()).target("/items?limit=x").intent(negative("query", "limit", "type"));
-    check("500 to a faulty request", faulty().answer(500, &[], ""), &["F001  | 500| | high"]);
+    check("500 to a faulty request", faulty().answer(500, &[], ""), &["F001  | 500||type limit | high"]);
+    check(
+        "500 to a faulty request, with a code",
+        faulty().json(500, r#"{"error":"DB"}"#),
+        &["F001  | 500|error=DB | high"],
+    );
     check("as valid ones", faulty().with(|row| row.baseline_fails = true).answer(500, &[], ""), &[]);
 }
 
@@ -229,7 +234,10 @@ fn status_codes() {
     check("documented", get(), &[]);
     check("undocumented success", get().answer(202, &[], ""), &["F010 response 202 | 202 | low"]);
     check("undocumented redirect", get().answer(302, &[], ""), &["F010 response 302 | 302 | low"]);
-    check("conventional error", get().answer(404, &[], ""), &[]);
+    check("conventional error", get().answer(403, &[], ""), &[]);
+    check("conventional error to a valid request", get().answer(404, &[], ""), &["F010 response 404 | 404 | info"]);
+    let never = get().with(|row| row.has_positive_control = false);
+    check("conventional error to all that was tried", never.answer(409, &[], ""), &[]);
     check("unconventional error", get().answer(451, &[], ""), &["F010 response 451 | 451 | info"]);
     let ranges = json!({"responses": {"2XX": {"description": ""}}});
     check("range", Row::new("GET", ranges).answer(299 - 73, &[], ""), &[]);
@@ -254,7 +262,7 @@ fn content_types() {
         &["F011 response 200 header Content-Type | application/hal+json | info"],
     );
     check("HEAD has no body", get().with(|row| row.request.method = "HEAD".to_owned()).answer(200, &[], ""), &[]);
-    check("problem", get().answer(404, &[("Content-Type", "application/problem+json")], "{}"), &[]);
+    check("problem", get().answer(403, &[("Content-Type", "application/problem+json")], "{}"), &[]);
     let documented = |media: &str| json!({"responses": {"default": {"description": "", "content": {media: {}}}}});
     let answer =
         |media: &str, actual: &str| Row::new("GET", documented(media)).answer(409, &[("Content-Type", actual)], "{}");
@@ -406,7 +414,7 @@ fn faulty_bodies() {
     let malformed = |kind, body: &str| put(body).intent(Intent::MalformedBody { kind });
     check("cut, accepted", malformed("truncated", r#"{"name":"#), &["F026 body | truncated | medium"]);
     check("cut, rejected", malformed("truncated", r#"{"name":"#).answer(400, &[], ""), &[]);
-    check("cut, fails", malformed("truncated", r#"{"name":"#).answer(500, &[], ""), &["F001  | 500| | high"]);
+    check("cut, fails", malformed("truncated", r#"{"name":"#).answer(500, &[], ""), &["F001  | 500||truncated | high"]);
     check("a parser may take the last", malformed("duplicate-keys", r#"{"name":"a","name":"b"}"#), &[]);
     check("a parser may skip the mark", malformed("bom", "\u{feff}{\"name\":\"a\"}"), &[]);
 }
@@ -414,11 +422,13 @@ fn faulty_bodies() {
 #[test]
 fn valid_requests_that_are_rejected() {
     let put = |operation: Value| Row::new("PUT", operation).body("{}").answer(422, &[], "");
-    check("rejected", put(takes(json!({"type": "object"}))), &["F021  | rejected | low"]);
+    let rejected = "F021  | rejected|a case | low";
+    check("rejected", put(takes(json!({"type": "object"}))), &[rejected]);
     let never = put(takes(json!({}))).with(|row| row.has_positive_control = false);
     check("never accepted", never, &["F021  | rejected | info"]);
-    check("made-up id", put(takes(json!({}))).answer(404, &[], ""), &[]);
-    check("conflict", put(takes(json!({}))).answer(409, &[], ""), &[]);
+    let undocumented = |status: u16| put(takes(json!({}))).answer(status, &[], "");
+    check("made-up id", undocumented(404), &["F010 response 404 | 404 | info"]);
+    check("conflict", undocumented(409), &["F010 response 409 | 409 | info"]);
     let login = |name: &str| {
         let mut operation = takes(json!({}));
         operation["operationId"] = json!(name);
@@ -426,7 +436,7 @@ fn valid_requests_that_are_rejected() {
     };
     check("login", login("userLogin"), &[]);
     check("sign in", login("sign_in"), &[]);
-    check("authors are no authentication", login("putAuthor"), &["F021  | rejected | low"]);
+    check("authors are no authentication", login("putAuthor"), &[rejected]);
     let example = put(takes(json!({}))).with(|row| row.phase = Phase::Examples);
     check("example of the document", example, &["F030  | rejected | low"]);
 }

@@ -134,8 +134,7 @@ impl ResourceCheck for ChangeLeaks {
 
 async fn change_leaks(stage: &Stage<'_>, index: usize) -> Option<Raised> {
     let thing = stage.create().await?;
-    let (before, _) = stage.read(&thing).await?;
-    let before = object(&before)?.clone();
+    let (mut before, _) = stage.read(&thing).await?;
     let change = stage.body(index)?;
     for broken in faults(stage, index, &[]).into_iter().take(MAX_FAULTS) {
         // Members that are not the fault get values that differ from what is stored.
@@ -148,10 +147,15 @@ async fn change_leaks(stage: &Stage<'_>, index: usize) -> Option<Raised> {
             }
         }
         let refused = stage.call_with(index, &thing, Some(sent.clone()), &[]).await?;
-        if !is_refusal(&refused) || !matches!(refused.truth, WireTruth::Negative { .. }) {
+        if !is_refusal(&refused) {
+            // Perhaps it was taken, which is another defect: from here on that is what was there before.
+            before = stage.read(&thing).await?.0;
             continue;
         }
-        if let Some(raised) = taken(stage, index, &thing, &before, &sent, refused).await {
+        if !matches!(refused.truth, WireTruth::Negative { .. }) {
+            continue;
+        }
+        if let Some(raised) = taken(stage, index, &thing, object(&before)?, &sent, refused).await {
             return Some(raised);
         }
     }

@@ -100,15 +100,22 @@ fn on(api: &Api, method: &str, path: &str) -> Option<usize> {
     api.operations.iter().find(same).map(|operation| operation.index)
 }
 
-/// Operations on `collection/{x}`.
+/// Operations on `collection/{x}`; `/silence/{id}` belongs to `/silences`, too.
 fn items<'a>(api: &'a Api, collection: &str) -> Vec<&'a Operation> {
-    let is_item = |operation: &&Operation| {
-        let path = operation.path.trim_end_matches('/');
-        path.strip_prefix(collection).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| {
-            rest.starts_with('{') && rest.ends_with('}') && rest.matches('{').count() == 1 && !rest.contains('/')
-        })
+    let (outer, own) = collection.rsplit_once('/').unwrap_or(("", collection));
+    let parts = |operation: &'a Operation| {
+        let (rest, parameter) = operation.path.trim_end_matches('/').rsplit_once('/')?;
+        let is_one = parameter.starts_with('{') && parameter.ends_with('}') && parameter.matches('{').count() == 1;
+        is_one.then_some(rest)
     };
-    api.operations.iter().filter(is_item).collect()
+    let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&'a Operation> {
+        api.operations.iter().filter(|operation| parts(operation).is_some_and(wanted)).collect()
+    };
+    let direct = of(&|rest| rest == collection);
+    if !direct.is_empty() || own.is_empty() || own.starts_with('{') {
+        return direct;
+    }
+    of(&|rest| rest.rsplit_once('/').is_some_and(|(before, name)| before == outer && key(name) == key(own)))
 }
 
 fn ends_in_parameter(path: &str) -> bool {

@@ -1,9 +1,10 @@
 //! Requests that nobody expects, and requests that should make no difference.
 
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 use super::{BodyValue, Codec, Expect, Plan, content_type, place, set, typed};
 use crate::generate::{Case, Intent, LARGE_KIND, Slot, render};
+use crate::schema::Direction;
 use crate::spec::{Location, Operation};
 
 /// Members of a body that get unusual values.
@@ -25,7 +26,7 @@ const HOSTILE: [(&str, &str); 5] = [
     ("nul", "nat\u{0}nat"),
     ("beyond-latin", "\u{100}"),
     ("quote", "nat'nat"),
-    ("bell", "\u{7}nat"),
+    ("separator", "\u{1c}nat"),
 ];
 
 /// Instants at the edge of the calendar, which leave it in another time zone.
@@ -77,12 +78,17 @@ impl Plan<'_> {
         }
     }
 
-    /// Unusual and valid values of the members of a JSON body (F027, F028), and one large one (F029).
+    /// Unusual and valid values of the members of a JSON body (F027, F028), and one large one (F029); of a form, those that
+    /// parameters get.
     fn unusual_values(&mut self) {
         let Some(body) = self.bodies.first() else { return };
         let (index, full) = (body.media_type, body.full.clone());
-        let media = self.operation.body.as_ref().and_then(|body| body.content.get(index));
-        let Some(media) = media.filter(|media| Codec::of(&media.media_type) == Codec::Json) else { return };
+        let Some(media) = self.operation.body.as_ref().and_then(|body| body.content.get(index)) else { return };
+        let is_form = match Codec::of(&media.media_type) {
+            Codec::Json => false,
+            Codec::Form | Codec::Multipart => true,
+            _ => return,
+        };
         let (Some(schema), Some(members)) = (&media.schema, full.as_object()) else { return };
         let root = schema.resolve(schema.node());
         let mut places = Vec::new();
@@ -93,13 +99,20 @@ impl Plan<'_> {
             let top = pointer.strip_prefix('/').filter(|name| members.contains_key(*name));
             let property = top.and_then(|name| root.get("properties")?.get(name)).map(|node| schema.resolve(node));
             let says = |key: &str| property.and_then(|property| property.get(key));
-            let mut values = unusual(now, says("format").is_none() && says("enum").is_none());
+            let mut values = match top.filter(|_| is_form) {
+                Some(name) => {
+                    let free = ["format", "enum", "pattern"].iter().all(|key| says(key).is_none());
+                    unusual_text(name, now, free)
+                }
+                None if is_form => continue,
+                None => unusual(now, says("format").is_none() && says("enum").is_none()),
+            };
             if says("format").is_some_and(|format| format == "float") {
                 // The document says how exact it is.
                 values.clear();
             }
             let free = says("maxLength").is_none() && says("pattern").is_none() && says("enum").is_none();
-            if !large && top.is_some() && now.is_string() && says("format").is_none() && free {
+            if !is_form && !large && top.is_some() && now.is_string() && says("format").is_none() && free {
                 large = true;
                 // It becomes large only when it is written: a plan holds many cases.
                 values.push((LARGE_KIND, Value::from("n")));
@@ -111,7 +124,10 @@ impl Plan<'_> {
                 let slot = Slot { location: "body", name: pointer.clone() };
                 let mut case = self.case(format!("body {}: {kind}", slot.name), Intent::Unusual { slot, kind });
                 case.body = Some(typed(index, &changed));
-                self.push(case, if kind == LARGE_KIND { Expect::Anything } else { Expect::NotNegative });
+                // What is written as JSON is what the schema judges.
+                if is_form || kind == LARGE_KIND || schema.is_valid(&changed, Direction::Request) {
+                    self.push(case, Expect::Anything);
+                }
             }
         }
     }
@@ -128,22 +144,11 @@ impl Plan<'_> {
             };
             let node = parameter.schema.resolve(parameter.schema.node());
             let free = ["format", "enum", "pattern"].iter().all(|key| node.get(key).is_none());
-            let mut values: Vec<(&'static str, Value)> = match &now.value {
-                Value::String(_) if free => HOSTILE.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
-                Value::String(text) if is_instant(text) => {
-                    INSTANTS.map(|(kind, text)| (kind, Value::from(text))).to_vec()
-                }
-                Value::Number(number) if number.is_i64() => vec![("64-bits", Value::from(TWO_TO_63))],
-                _ => continue,
+            let values = match &now.value {
+                // Its members are parameters of any name.
+                Value::Object(_) if location == Location::Query && node.get("properties").is_none() => free_form(),
+                value => unusual_text(&parameter.name, value, free),
             };
-            let last = crate::chain::tokens(&parameter.name).pop().unwrap_or_default();
-            if free && matches!(last.as_str(), "code" | "status") {
-                let as_now = |number: i64| match &now.value {
-                    Value::String(_) => Value::from(number.to_string()),
-                    _ => Value::from(number),
-                };
-                values.extend(STATUSES.map(|(kind, number)| (kind, as_now(number))));
-            }
             for (kind, value) in values {
                 let slot = Slot { location: location.as_str(), name: parameter.name.clone() };
                 let label = format!("{} {}: {kind}", slot.location, slot.name);
@@ -246,6 +251,32 @@ fn unusual(now: &Value, free: bool) -> Vec<(&'static str, Value)> {
     }
 }
 
+/// The same for what travels as text and ends in headers, paths and statements.
+fn unusual_text(name: &str, now: &Value, free: bool) -> Vec<(&'static str, Value)> {
+    let mut values: Vec<(&'static str, Value)> = match now {
+        Value::String(_) if free => HOSTILE.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
+        Value::String(text) if is_instant(text) => INSTANTS.map(|(kind, text)| (kind, Value::from(text))).to_vec(),
+        Value::Number(number) if number.is_i64() => vec![("64-bits", Value::from(TWO_TO_63))],
+        _ => return Vec::new(),
+    };
+    let last = crate::chain::tokens(name).pop().unwrap_or_default();
+    if free && matches!(last.as_str(), "code" | "status") {
+        let as_now = |number: i64| match now {
+            Value::String(_) => Value::from(number.to_string()),
+            _ => Value::from(number),
+        };
+        values.extend(STATUSES.map(|(kind, number)| (kind, as_now(number))));
+    }
+    values
+}
+
+/// Parameters whose names and values are hostile texts, one at a time.
+fn free_form() -> Vec<(&'static str, Value)> {
+    let named = HOSTILE.map(|(kind, text)| (kind, json!({ text: "nat" })));
+    let valued = HOSTILE.map(|(kind, text)| (kind, json!({ "nat": text })));
+    named.into_iter().chain(valued).collect()
+}
+
 fn is_instant(text: &str) -> bool {
     chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
@@ -256,9 +287,9 @@ fn is_scalar(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::BTreeSet;
 
-    use super::HOSTILE;
+    use super::{HOSTILE, json};
     use crate::generate::fixture::{api, operation};
     use crate::generate::{Intent, Phase, cases};
 
@@ -272,7 +303,7 @@ mod tests {
             {"name": "order", "in": "query", "schema": {"type": "string", "default": "asc"}},
             {"name": "page", "in": "query", "schema": {"type": "integer"}}]});
         let api = api(vec![operation("POST", "/a", body), operation("GET", "/a", get)]);
-        let planned = |index: usize| -> Vec<String> {
+        let planned = |index: usize| -> BTreeSet<String> {
             let all = cases(&api, &api.operations[index], Phase::Coverage, 3);
             let is_ours = |intent: &Intent| {
                 matches!(
@@ -287,11 +318,11 @@ mod tests {
             all.iter().filter(|case| is_ours(&case.intent)).map(|case| case.label.clone()).collect()
         };
         let texts = ["astral", "script", "bidi", "zero-width", "nul", "large"];
-        let mut expected: Vec<String> = texts.iter().map(|kind| format!("body /name: {kind}")).collect();
+        let mut expected: BTreeSet<String> = texts.iter().map(|kind| format!("body /name: {kind}")).collect();
         expected.extend(["body /code: astral", "body /size: beyond-24-bits"].map(str::to_owned));
         expected.extend(["a media type that nobody knows", "which methods are allowed"].map(str::to_owned));
         assert_eq!(planned(0), expected);
-        let mut expected = vec!["query order is its default".to_owned()];
+        let mut expected = BTreeSet::from(["query order is its default".to_owned()]);
         expected.extend(HOSTILE.map(|(kind, _)| format!("query order: {kind}")));
         expected.extend(["query page: 64-bits", "no content coding is acceptable"].map(str::to_owned));
         assert_eq!(planned(1), expected);
