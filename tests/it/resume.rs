@@ -10,6 +10,7 @@ use nat::sample::farm::{Switches, router};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::determinism::show;
 use crate::farm::sign_in;
 use crate::process::{Client, SEAL_KEY, Server, nat, plans};
 
@@ -131,7 +132,7 @@ async fn scan_killed_at_twenty_points_finds_what_it_would_have_found() {
     assert_eq!(status.code(), Some(0));
     assert!(!dir.path().join("journal").exists(), "it goes with the end of the scan");
     let (whole, all) = (findings(dir.path()), farm.count());
-    eprintln!("undisturbed: {all} requests, {} findings, {:?}", whole.len(), begin.elapsed());
+    show(&format!("undisturbed: {all} requests, {} findings, {:?}", whole.len(), begin.elapsed()));
     assert!(whole.len() >= 8, "{whole:#?}");
     let limit = Arc::new(tokio::sync::Semaphore::new(2));
     let mut runs = tokio::task::JoinSet::new();
@@ -165,7 +166,7 @@ async fn scan_killed_at_twenty_points_finds_what_it_would_have_found() {
             different.push(format!("{point}: {second} sent again, {kept} kept, {all} in all"));
         }
     }
-    eprintln!("seed {SEED}\n{table}{:?}", begin.elapsed());
+    show(&format!("seed {SEED}\n{table}{:?}", begin.elapsed()));
     assert!(different.is_empty(), "seed {SEED}\n{table}\n{}", different.join("\n"));
 }
 
@@ -214,7 +215,9 @@ async fn stored_scan_of_a_killed_server_goes_on_where_it_was() {
         let (found, asked, lately, usage) = stored(&points).await;
         assert_eq!(found, whole, "killed at {points:?}");
         let most = all + lately + points.len() as u64 * (BEGINNING + UNFINISHED);
-        eprintln!("killed at {points:?}: {asked} requests, {all} undisturbed, {lately} in the seconds before the ends");
+        show(&format!(
+            "killed at {points:?}: {asked} requests, {all} undisturbed, {lately} in the seconds before the ends"
+        ));
         assert!(asked <= most, "killed at {points:?}: {asked} instead of {all}, {lately} in the last seconds");
         assert_eq!(usage["scans_used"], 1, "{usage}");
     }

@@ -374,7 +374,7 @@ pub(crate) async fn still_runs(db: &impl ConnectionTrait, lease: &Lease) -> Resu
 /// As [`still_runs`], and nobody ends or takes the scan before the transaction does.
 pub(crate) async fn hold(tx: &SeaTx, lease: &Lease) -> Result<bool> {
     let update = row::Entity::update_many()
-        .col_expr(Column::Attempt, Expr::col(Column::Attempt).into())
+        .col_expr(Column::Attempt, Expr::col(Column::Attempt))
         .filter(lease.holds())
         .filter(Column::Status.eq(RUNNING));
     Ok(update.exec(&tx.inner).await.map_err(database_error)?.rows_affected == 1)
