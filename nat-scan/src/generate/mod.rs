@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod boundary;
 pub(crate) mod canonical;
 mod change;
+mod cover;
 mod depth;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -1,5 +1,6 @@
 //! Which cases an operation gets, in which order.
 
+mod combine;
 mod robust;
 
 use std::collections::HashSet;
@@ -263,6 +264,7 @@ impl<'a> Plan<'a> {
         self.malformed_bodies();
         self.head_parity();
         self.robust();
+        self.combinations();
     }
 
     fn parameter_values(&mut self, index: usize) {
@@ -440,6 +442,8 @@ fn digest(request: &Request) -> u64 {
 /// Cases of one group compete for places.
 fn group(case: &Case) -> String {
     match &case.intent {
+        // They are many, and matter only together.
+        Intent::Positive if case.label.starts_with(combine::COMBINATION) => combine::COMBINATION.to_owned(),
         Intent::Positive => format!("+{}", case.label),
         Intent::Negative { slot, .. } => format!("-{} {}", slot.location, slot.name),
         other => format!("{other:?}"),
