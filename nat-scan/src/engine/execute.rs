@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::budget::{Purpose, Stop};
 use super::docket::{Candidate, Docket};
 use super::event::{Event, Progress};
+use super::explore::Explorer;
 use super::judge::Judges;
 use super::lessons::Lessons;
 use super::line::Answer;
@@ -67,6 +68,7 @@ pub(super) struct Driver {
     pub(super) tallies: Vec<Tally>,
     pub(super) docket: Docket,
     pub(super) lessons: Lessons,
+    pub(super) explorer: Explorer,
     /// By fingerprint.
     pub(super) findings: BTreeMap<String, Finding>,
     /// Which entry of the docket counts the occurrences of a finding.
@@ -107,6 +109,7 @@ impl Driver {
             tallies,
             docket: Docket::default(),
             lessons,
+            explorer: Explorer::default(),
             findings: BTreeMap::new(),
             counted: Vec::new(),
             narrator,
@@ -131,6 +134,12 @@ impl Driver {
         self.send_wave(wave).await
     }
 
+    /// Sends these cases as [`Driver::wave`] does.
+    pub(super) async fn send_cases(&mut self, wave: Wave, cases: Vec<Case>) -> Option<Stop> {
+        self.wave_total = self.plan.begin_with(wave, cases);
+        self.send_wave(wave).await
+    }
+
     /// Rounds of valid requests that use what the rounds before taught, until nothing new is left to try.
     /// With `spare`, nothing is removed that the valid requests of others name.
     pub(super) async fn rounds(&mut self, harm: Harm, spare: bool) -> Option<Stop> {
@@ -142,8 +151,7 @@ impl Driver {
             if cases.is_empty() {
                 break;
             }
-            self.wave_total = self.plan.begin_with(wave, cases);
-            if let Some(stop) = self.send_wave(wave).await {
+            if let Some(stop) = self.send_cases(wave, cases).await {
                 return Some(stop);
             }
         }
@@ -266,6 +274,9 @@ impl Driver {
         }
         tally.record(position, &exchange, self.baseline_bytes);
         self.lessons.attend(position, index, &exchange);
+        if !self.security {
+            self.explorer.attend(position, index, &exchange);
+        }
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
             let sample = copy(&exchange, KEPT_BODY);
             self.traffic_bytes += sample.response().map_or(0, |response| response.body.len());

@@ -1,5 +1,6 @@
 //! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
 
+mod bandit;
 mod budget;
 mod contain;
 mod crawl;
@@ -7,6 +8,7 @@ mod discover;
 mod docket;
 pub mod event;
 mod execute;
+mod explore;
 mod fingerprint;
 mod identities;
 mod judge;
@@ -19,12 +21,14 @@ mod plan;
 mod prepare;
 mod probe;
 mod prove;
+mod random;
 mod recheck;
 mod run;
 mod scope;
 mod scout;
 mod sequences;
 mod session;
+mod signature;
 mod tally;
 
 #[cfg(test)]

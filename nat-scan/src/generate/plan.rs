@@ -41,7 +41,7 @@ pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64, b
         Phase::HappyPath => plan.happy_path(),
         Phase::Examples => plan.examples(),
         Phase::Coverage => plan.coverage(),
-        Phase::Probe | Phase::Stateful | Phase::Security => {}
+        Phase::Probe | Phase::Stateful | Phase::Random | Phase::Security => {}
     }
     plan.finish()
 }
@@ -464,7 +464,7 @@ fn set(arguments: &mut Vec<Argument>, parameter: usize, value: Value) {
     }
 }
 
-fn place(parameter: &Parameter) -> Place {
+pub(super) fn place(parameter: &Parameter) -> Place {
     match parameter.location {
         _ if parameter.content_type.is_some() && parameter.location != Location::Header => Place::Json,
         Location::Path => Place::Path,
@@ -473,7 +473,7 @@ fn place(parameter: &Parameter) -> Place {
     }
 }
 
-fn body_place(media: &MediaType) -> Place {
+pub(super) fn body_place(media: &MediaType) -> Place {
     match Codec::of(&media.media_type) {
         Codec::Form | Codec::Multipart | Codec::Text => Place::Text,
         Codec::Json | Codec::Xml | Codec::Opaque => Place::Json,
@@ -481,7 +481,7 @@ fn body_place(media: &MediaType) -> Place {
 }
 
 /// Templates of the same method with fewer parameters, which servers prefer.
-fn rivals<'a>(api: &'a Api, operation: &Operation) -> Vec<&'a str> {
+pub(super) fn rivals<'a>(api: &'a Api, operation: &Operation) -> Vec<&'a str> {
     let parameters = |path: &str| path.matches('{').count();
     let segments = |path: &str| path.matches('/').count();
     api.operations

@@ -90,7 +90,7 @@ pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn suits(view: &View<'_>, value: &Value) -> bool {
+pub(super) fn suits(view: &View<'_>, value: &Value) -> bool {
     if !view.types.meets(Types::of(value)) {
         return false;
     }

@@ -115,7 +115,7 @@ fn is_accepted(exchange: &Exchange) -> bool {
 }
 
 /// Operations that hand out credentials reject made-up ones, whatever their schema says.
-pub(super) fn grants_credentials(operation: &Operation) -> bool {
+pub(crate) fn grants_credentials(operation: &Operation) -> bool {
     let names = operation.tags.iter().chain(&operation.operation_id).chain(std::iter::once(&operation.path));
     let words: Vec<String> = names.flat_map(|name| words(name)).collect();
     let is_one = |word: &String| {
