@@ -54,6 +54,8 @@ pub(super) enum Purpose {
     Case,
     /// The proof of a suspicion.
     Proof,
+    /// A smaller request for what is proved: out of the first half of the reserve, so that proofs always have the other.
+    Minimise,
 }
 
 /// Counters. Cases may use all but the reserve, so that the number of cases sent does not depend on how proofs and
@@ -91,6 +93,7 @@ impl Budget {
         }
         let (counter, other, limit) = match purpose {
             Purpose::Proof => (&self.proofs, 0, self.reserve.load(Ordering::Relaxed)),
+            Purpose::Minimise => (&self.proofs, 0, self.reserve.load(Ordering::Relaxed) / 2),
             Purpose::Case => (&self.others, self.reserve.load(Ordering::Relaxed), self.max_requests),
             Purpose::Probe | Purpose::Document => {
                 (&self.others, self.proofs.load(Ordering::Relaxed), self.max_requests)
@@ -174,6 +177,14 @@ mod tests {
     async fn proofs_never_take_more_than_a_fifth() {
         let budget = budget(100);
         assert_eq!((0..200).filter(|_| budget.take(Purpose::Proof)).count(), 20);
+    }
+
+    #[tokio::test]
+    async fn smaller_requests_never_take_more_than_a_tenth_and_leave_the_rest_to_proofs() {
+        let budget = budget(100);
+        assert_eq!((0..200).filter(|_| budget.take(Purpose::Minimise)).count(), 10);
+        assert_eq!((0..200).filter(|_| budget.take(Purpose::Proof)).count(), 10);
+        assert!(!budget.take(Purpose::Minimise));
     }
 
     #[tokio::test]

@@ -375,7 +375,8 @@ impl Driver {
             let watermark = open.unwrap_or(u64::MAX);
             let candidate = self.docket.next(watermark)?;
             if candidate.suspicion.proof == Proof::Direct {
-                self.settle(Proved { candidate, exchanges: Some(Vec::new()), starved: false, sent: Vec::new() });
+                let exchanges = Some(Vec::new());
+                self.settle(Proved { candidate, exchanges, minimal: None, starved: false, sent: Vec::new() });
                 continue;
             }
             let identity_works = self.identity_works();
@@ -392,7 +393,7 @@ impl Driver {
     }
 
     fn settle(&mut self, proved: Proved) {
-        let Proved { candidate, exchanges, starved, sent } = proved;
+        let Proved { candidate, exchanges, minimal, starved, sent } = proved;
         if let Some(tally) = self.tallies.get_mut(candidate.operation) {
             sent.into_iter().for_each(|status| tally.count(status));
         }
@@ -404,9 +405,22 @@ impl Driver {
         }
         let Some(check) = self.judges.get(candidate.check) else { return };
         let operation = self.session.api.operations.get(candidate.operation);
-        let mut evidence: Vec<(Role, &Exchange)> = vec![(Role::Probe, &candidate.exchange)];
-        evidence.extend(exchanges.iter().map(|(role, exchange)| (*role, exchange)));
-        let finding = self.session.report.build(check.info(), &candidate.suspicion, operation, &evidence);
+        let others = exchanges.iter().map(|(role, exchange)| (*role, exchange));
+        let finding = match &minimal {
+            None => {
+                let evidence: Vec<_> = std::iter::once((Role::Probe, &*candidate.exchange)).chain(others).collect();
+                self.session.report.build(check.info(), &candidate.suspicion, operation, &evidence)
+            }
+            Some(minimal) => {
+                // Another sample stays evidence; the same request again does not.
+                let whole = &candidate.exchange.request;
+                let is_same = |sent: &Request| sent.target == whole.target && sent.body == whole.body;
+                let kept = others.filter(|(role, sent)| *role != Role::Repeat || !is_same(&sent.request));
+                let own = [(Role::Probe, &minimal.probe), (Role::Repeat, &minimal.repeat)];
+                let evidence: Vec<_> = own.into_iter().chain(kept).collect();
+                self.session.report.build(check.info(), &minimal.told(), operation, &evidence)
+            }
+        };
         let id = finding.id.clone();
         self.add(finding);
         self.counted.push((id, candidate.key));

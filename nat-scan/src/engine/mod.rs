@@ -14,6 +14,7 @@ mod identities;
 mod judge;
 mod lessons;
 mod line;
+mod minimise;
 mod narrate;
 pub mod outcome;
 mod pace;

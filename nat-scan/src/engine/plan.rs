@@ -57,7 +57,8 @@ pub(super) const WAVES: [Wave; 9] = [
     Wave { phase: Phase::Coverage, harm: Harm::All },
 ];
 
-fn harm(operation: &Operation) -> Harm {
+/// What a successful request to the operation takes from others.
+pub(super) fn harm(operation: &Operation) -> Harm {
     const WORDS: [&str; 18] = [
         "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",
         "drop", "logout", "destroy", "delete", "remove", "prune", "revoke",

@@ -7,8 +7,9 @@ use super::budget::Purpose;
 use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
+use super::minimise::{Minimal, minimise};
 use super::session::Session;
-use crate::check::{Context, Exchange, Proof};
+use crate::check::{Context, Exchange, Proof, Suspicion};
 use crate::finding::Role;
 use crate::generate::{self, Intent, Phase};
 
@@ -22,6 +23,8 @@ pub(super) struct Proved {
     pub(super) candidate: Candidate,
     /// The exchanges of the proof; none: not proved.
     pub(super) exchanges: Option<Vec<(Role, Exchange)>>,
+    /// A smaller request that shows the same.
+    pub(super) minimal: Option<Minimal>,
     /// The budget did not allow it.
     pub(super) starved: bool,
     /// What was sent: operation and status.
@@ -38,13 +41,14 @@ pub(super) struct Knowledge {
     pub(super) witness: Option<Arc<Exchange>>,
 }
 
-struct Attempt<'a> {
-    session: &'a Session,
+/// One proof under way.
+pub(super) struct Attempt<'a> {
+    pub(super) session: &'a Session,
     judges: &'a Judges,
-    candidate: &'a Candidate,
-    knowledge: &'a Knowledge,
+    pub(super) candidate: &'a Candidate,
+    pub(super) knowledge: &'a Knowledge,
     exchanges: Vec<(Role, Exchange)>,
-    sent: Vec<Option<u16>>,
+    pub(super) sent: Vec<Option<u16>>,
     starved: bool,
 }
 
@@ -74,8 +78,9 @@ pub(super) async fn prove(
         Proof::RepeatWithWitness => attempt.witness().await && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
+    let minimal = if proved { minimise(&mut attempt).await } else { None };
     let Attempt { exchanges, sent, starved, .. } = attempt;
-    Proved { exchanges: proved.then_some(exchanges), starved: starved && !proved, sent, candidate }
+    Proved { exchanges: proved.then_some(exchanges), minimal, starved: starved && !proved, sent, candidate }
 }
 
 impl Attempt<'_> {
@@ -172,7 +177,12 @@ impl Attempt<'_> {
     }
 
     fn suspects(&self, exchange: &Exchange) -> bool {
-        let Some(operation) = self.session.api.operations.get(self.candidate.operation) else { return false };
+        self.again(exchange).is_some()
+    }
+
+    /// The suspicion, if the exchange raises it again.
+    pub(super) fn again(&self, exchange: &Exchange) -> Option<Suspicion> {
+        let operation = self.session.api.operations.get(self.candidate.operation)?;
         let cx = Context {
             api: &self.session.api,
             operation,
@@ -182,7 +192,7 @@ impl Attempt<'_> {
             identity_works: self.knowledge.identity_works,
             baseline: comparable(self.knowledge.control.as_deref(), exchange),
         };
-        self.judges.repeats(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
+        self.judges.again(self.candidate.check, &cx, exchange, &self.candidate.suspicion)
     }
 
     /// The same request once more.

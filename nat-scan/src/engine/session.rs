@@ -32,10 +32,14 @@ impl Session {
     pub(super) fn once_more(&self, exchange: &Exchange) -> Request {
         let fresh = exchange.case.as_ref().filter(|case| case.is_fresh()).and_then(|case| {
             let operation = self.api.operations.get(case.operation)?;
-            let word = format!("{}x{}", self.nonce, self.serial.fetch_add(1, Ordering::Relaxed));
-            contain(|| generate::render(operation, &case.renewed(&word).bound(), &self.base_path))?.ok()
+            contain(|| generate::render(operation, &case.renewed(&self.word()).bound(), &self.base_path))?.ok()
         });
         fresh.unwrap_or_else(|| exchange.request.clone())
+    }
+
+    /// A word that no request of this scan had before.
+    pub(super) fn word(&self) -> String {
+        format!("{}x{}", self.nonce, self.serial.fetch_add(1, Ordering::Relaxed))
     }
 
     /// What the bytes are; a classifier that breaks on them gives no verdict.

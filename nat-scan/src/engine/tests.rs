@@ -13,6 +13,7 @@ use crate::finding::Severity;
 use crate::generate::Phase;
 use crate::transport::{Request, TransportError};
 
+mod minimise;
 mod random;
 
 const SPEC: &str = r#"{

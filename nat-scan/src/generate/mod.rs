@@ -16,6 +16,7 @@ pub(crate) mod pattern;
 mod place;
 pub(crate) mod plan;
 pub(crate) mod random;
+pub(crate) mod reduce;
 pub(crate) mod rng;
 pub(crate) mod serialize;
 mod site;
