@@ -181,7 +181,9 @@ mod tests {
             limit in 1..80_usize,
         ) {
             // Pairs of plain classes are never forbidden: a plain row always exists.
-            let forbidden = |a: Cell, b: Cell| a.1 > 0 && b.1 > 0 && (a.0 * 5 + a.1 * 3 + b.0 * 7 + b.1 + salt) % 7 == 0;
+            let forbidden = |a: Cell, b: Cell| {
+                a.1 > 0 && b.1 > 0 && (a.0 * 5 + a.1 * 3 + b.0 * 7 + b.1 + salt).is_multiple_of(7)
+            };
             let triples: Vec<usize> = (0..sizes.len().min(4)).collect();
             let demand = Demand { sizes: &sizes, triples: &triples, limit };
             let made = rows(&demand, &forbidden);
