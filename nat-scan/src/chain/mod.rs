@@ -13,7 +13,7 @@ mod pool;
 
 pub use bind::{Binding, Spot};
 pub(crate) use name::{key, nouns_of_path, tokens};
-pub(crate) use pool::{Origin, Pool};
+pub(crate) use pool::{Origin, Pool, Want};
 
 #[cfg(test)]
 mod tests;

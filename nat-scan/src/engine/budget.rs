@@ -57,7 +57,12 @@ pub(super) enum Purpose {
     Case,
     /// The proof of a suspicion.
     Proof,
+    /// A smaller request for what is proved: out of the first half of the reserve, so that proofs always have the other.
+    Minimise,
 }
+
+/// Milliseconds for smaller requests that no scan has to earn.
+const MINIMISE_AT_ONCE: u64 = 2_000;
 
 /// Counters. Cases may use all but the reserve, so that the number of cases sent does not depend on how proofs and
 /// cases interleave.
@@ -65,7 +70,10 @@ pub(super) enum Purpose {
 pub(super) struct Budget {
     max_requests: u64,
     max_bytes: u64,
+    begun: Instant,
     deadline: Instant,
+    /// Milliseconds spent on smaller requests.
+    minimising: AtomicU64,
     others: AtomicU64,
     proofs: AtomicU64,
     reserve: AtomicU64,
@@ -79,7 +87,9 @@ impl Budget {
         Self {
             max_requests,
             max_bytes,
+            begun: Instant::now(),
             deadline: Instant::now() + duration,
+            minimising: AtomicU64::new(0),
             others: AtomicU64::new(0),
             proofs: AtomicU64::new(0),
             reserve: AtomicU64::new(max_requests / 5),
@@ -94,6 +104,7 @@ impl Budget {
         }
         let (counter, other, limit) = match purpose {
             Purpose::Proof => (&self.proofs, 0, self.reserve.load(Ordering::Relaxed)),
+            Purpose::Minimise => (&self.proofs, 0, self.reserve.load(Ordering::Relaxed) / 2),
             Purpose::Case => (&self.others, self.reserve.load(Ordering::Relaxed), self.max_requests),
             Purpose::Probe | Purpose::Document => {
                 (&self.others, self.proofs.load(Ordering::Relaxed), self.max_requests)
@@ -102,6 +113,17 @@ impl Budget {
         counter
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| (used + other < limit).then_some(used + 1))
             .is_ok()
+    }
+
+    /// Whether there is time for smaller requests: a tenth of what went by, and a little at once. They keep the proof lane,
+    /// and on a slow target a scan is there to find things first.
+    pub(super) fn may_minimise(&self) -> bool {
+        let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.minimising.load(Ordering::Relaxed) < passed / 10 + MINIMISE_AT_ONCE
+    }
+
+    pub(super) fn minimised(&self, took: Duration) {
+        self.minimising.fetch_add(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Hands most of what no proof needed to the cases; false when there is nothing to hand over. Call it only while no
@@ -177,6 +199,14 @@ mod tests {
     async fn proofs_never_take_more_than_a_fifth() {
         let budget = budget(100);
         assert_eq!((0..200).filter(|_| budget.take(Purpose::Proof)).count(), 20);
+    }
+
+    #[tokio::test]
+    async fn smaller_requests_never_take_more_than_a_tenth_and_leave_the_rest_to_proofs() {
+        let budget = budget(100);
+        assert_eq!((0..200).filter(|_| budget.take(Purpose::Minimise)).count(), 10);
+        assert_eq!((0..200).filter(|_| budget.take(Purpose::Proof)).count(), 10);
+        assert!(!budget.take(Purpose::Minimise));
     }
 
     #[tokio::test]

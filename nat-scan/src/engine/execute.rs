@@ -12,6 +12,7 @@ use super::budget::{Purpose, Stop};
 use super::crash::Pulse;
 use super::docket::{Candidate, Docket};
 use super::event::{Event, Progress};
+use super::explore::Explorer;
 use super::judge::Judges;
 use super::lessons::Lessons;
 use super::line::Answer;
@@ -70,6 +71,7 @@ pub(super) struct Driver {
     pub(super) tallies: Vec<Tally>,
     pub(super) docket: Docket,
     pub(super) lessons: Lessons,
+    pub(super) explorer: Explorer,
     /// By fingerprint.
     pub(super) findings: BTreeMap<String, Finding>,
     /// Which entry of the docket counts the occurrences of a finding.
@@ -110,6 +112,7 @@ impl Driver {
             tallies,
             docket: Docket::default(),
             lessons,
+            explorer: Explorer::default(),
             findings: BTreeMap::new(),
             counted: Vec::new(),
             narrator,
@@ -134,6 +137,12 @@ impl Driver {
         self.send_wave(wave).await
     }
 
+    /// Sends these cases as [`Driver::wave`] does.
+    pub(super) async fn send_cases(&mut self, wave: Wave, cases: Vec<Case>) -> Option<Stop> {
+        self.wave_total = self.plan.begin_with(wave, cases);
+        self.send_wave(wave).await
+    }
+
     /// Rounds of valid requests that use what the rounds before taught, until nothing new is left to try.
     /// With `spare`, nothing is removed that the valid requests of others name.
     pub(super) async fn rounds(&mut self, harm: Harm, spare: bool) -> Option<Stop> {
@@ -145,8 +154,7 @@ impl Driver {
             if cases.is_empty() {
                 break;
             }
-            self.wave_total = self.plan.begin_with(wave, cases);
-            if let Some(stop) = self.send_wave(wave).await {
+            if let Some(stop) = self.send_cases(wave, cases).await {
                 return Some(stop);
             }
         }
@@ -286,6 +294,9 @@ impl Driver {
         self.pulse.observe(index, &exchange);
         tally.record(position, &exchange, self.baseline_bytes);
         self.lessons.attend(position, index, &exchange);
+        if !self.security {
+            self.explorer.attend(position, index, &exchange);
+        }
         if self.security && self.traffic.len() < MAX_TRAFFIC && self.traffic_bytes < MAX_TRAFFIC_BYTES {
             let sample = copy(&exchange, KEPT_BODY);
             self.traffic_bytes += sample.response().map_or(0, |response| response.body.len());
@@ -384,7 +395,8 @@ impl Driver {
             let watermark = open.unwrap_or(u64::MAX);
             let candidate = self.docket.next(watermark)?;
             if candidate.suspicion.proof == Proof::Direct {
-                self.settle(Proved { candidate, exchanges: Some(Vec::new()), starved: false, sent: Vec::new() });
+                let exchanges = Some(Vec::new());
+                self.settle(Proved { candidate, exchanges, minimal: None, starved: false, sent: Vec::new() });
                 continue;
             }
             let identity_works = self.identity_works();
@@ -401,7 +413,7 @@ impl Driver {
     }
 
     fn settle(&mut self, proved: Proved) {
-        let Proved { candidate, exchanges, starved, sent } = proved;
+        let Proved { candidate, exchanges, minimal, starved, sent } = proved;
         if let Some(tally) = self.tallies.get_mut(candidate.operation) {
             sent.into_iter().for_each(|status| tally.count(status));
         }
@@ -413,9 +425,22 @@ impl Driver {
         }
         let Some(check) = self.judges.get(candidate.check) else { return };
         let operation = self.session.api.operations.get(candidate.operation);
-        let mut evidence: Vec<(Role, &Exchange)> = vec![(Role::Probe, &candidate.exchange)];
-        evidence.extend(exchanges.iter().map(|(role, exchange)| (*role, exchange)));
-        let finding = self.session.report.build(check.info(), &candidate.suspicion, operation, &evidence);
+        let others = exchanges.iter().map(|(role, exchange)| (*role, exchange));
+        let finding = match &minimal {
+            None => {
+                let evidence: Vec<_> = std::iter::once((Role::Probe, &*candidate.exchange)).chain(others).collect();
+                self.session.report.build(check.info(), &candidate.suspicion, operation, &evidence)
+            }
+            Some(minimal) => {
+                // Another sample stays evidence; the same request again does not.
+                let whole = &candidate.exchange.request;
+                let is_same = |sent: &Request| sent.target == whole.target && sent.body == whole.body;
+                let kept = others.filter(|(role, sent)| *role != Role::Repeat || !is_same(&sent.request));
+                let own = [(Role::Probe, &minimal.probe), (Role::Repeat, &minimal.repeat)];
+                let evidence: Vec<_> = own.into_iter().chain(kept).collect();
+                self.session.report.build(check.info(), &minimal.told(), operation, &evidence)
+            }
+        };
         let id = finding.id.clone();
         self.add(finding);
         self.counted.push((id, candidate.key));

@@ -58,11 +58,16 @@ impl Judges {
         judged
     }
 
-    /// Whether one check raises the same suspicion again.
-    pub(super) fn repeats(&self, check: usize, cx: &Context<'_>, exchange: &Exchange, first: &Suspicion) -> bool {
-        let Some(check) = self.get(check) else { return false };
-        contain(|| check.applies(cx, exchange).then(|| check.judge(cx, exchange))).flatten().is_some_and(|again| {
-            again.iter().any(|s| s.location == first.location && s.discriminant == first.discriminant)
-        })
+    /// The same suspicion by the same check, if the exchange raises it again.
+    pub(super) fn again(
+        &self,
+        check: usize,
+        cx: &Context<'_>,
+        exchange: &Exchange,
+        first: &Suspicion,
+    ) -> Option<Suspicion> {
+        let check = self.get(check)?;
+        let raised = contain(|| check.applies(cx, exchange).then(|| check.judge(cx, exchange))).flatten()?;
+        raised.into_iter().find(|s| s.location == first.location && s.discriminant == first.discriminant)
     }
 }

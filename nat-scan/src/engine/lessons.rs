@@ -134,6 +134,11 @@ impl Lessons {
         Some(base)
     }
 
+    /// Every valid request was refused for who we are, or because the operation is not there.
+    pub(super) fn is_hopeless(&self, operation: usize) -> bool {
+        self.known.get(operation).is_some_and(Known::is_hopeless)
+    }
+
     /// Cases of the next round, in order of operations; none: there is nothing more to try.
     pub(super) fn round<'a>(
         &mut self,
@@ -156,8 +161,7 @@ impl Lessons {
         let Some(known) = self.known.get_mut(operation.index) else { return Vec::new() };
         let works = known.accepted.is_some();
         let works_fully = known.accepted.as_ref().is_some_and(|base| base.most.is_some());
-        let hopeless =
-            !known.refused.is_empty() && known.refused.iter().all(|status| matches!(status, 401 | 403 | 405));
+        let hopeless = known.is_hopeless();
         let limit = if works { MAX_GROWTH } else { MAX_TRIES };
         if hopeless || (works && (works_fully || known.hints.is_empty())) || known.tried.len() >= limit {
             return Vec::new();
@@ -193,6 +197,10 @@ impl Lessons {
 }
 
 impl Known {
+    fn is_hopeless(&self) -> bool {
+        !self.refused.is_empty() && self.refused.iter().all(|status| matches!(status, 401 | 403 | 405))
+    }
+
     /// A hint replaces an older one about the same part; one that did not help is doubted.
     fn take(&mut self, mut hint: Hint) {
         if let Some(at) = self.hints.iter().position(|known| known.path == hint.path) {

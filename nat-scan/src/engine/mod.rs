@@ -1,5 +1,6 @@
 //! Running a scan: plan, run, confirm, budget, events. Never mentions a store, a job or a tenant.
 
+mod bandit;
 mod budget;
 mod clean_up;
 mod contain;
@@ -10,11 +11,13 @@ mod docket;
 mod enrol;
 pub mod event;
 mod execute;
+mod explore;
 mod fingerprint;
 mod identities;
 mod judge;
 mod lessons;
 mod line;
+mod minimise;
 mod narrate;
 pub mod outcome;
 mod pace;
@@ -23,12 +26,14 @@ mod plan;
 mod prepare;
 mod probe;
 mod prove;
+mod random;
 mod recheck;
 mod run;
 mod scope;
 mod scout;
 mod sequences;
 mod session;
+mod signature;
 mod tally;
 
 #[cfg(test)]

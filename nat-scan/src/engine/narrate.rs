@@ -55,8 +55,9 @@ pub(super) const fn span(phase: Phase, security: bool) -> (u8, u8) {
         (Phase::Probe, _) => (0, 2),
         (Phase::HappyPath, _) => (2, 15),
         (Phase::Examples, _) => (15, 25),
-        (Phase::Coverage, false) => (25, 80),
-        (Phase::Stateful, _) => (80, 99),
+        (Phase::Coverage, false) => (25, 75),
+        (Phase::Stateful, _) => (75, 85),
+        (Phase::Random, _) => (85, 99),
         (Phase::Coverage, true) => (25, 45),
         (Phase::Security, _) => (45, 99),
     }

@@ -98,6 +98,10 @@ pub struct Outcome {
     pub passed: u64,
     /// See above.
     pub failed: u64,
+    /// Estimated share (0 to 1) of the answers to further random requests that would be of a kind not seen yet. None when
+    /// no random request was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<f64>,
     /// The seed.
     pub seed: u64,
     /// Hash over the plan (cases in order): the same seed and document give the same hash.
@@ -132,6 +136,7 @@ impl Outcome {
             bytes_received: 0,
             passed: 0,
             failed: 0,
+            unseen: None,
             seed,
             plan_hash: String::new(),
             plan_chain: Vec::new(),

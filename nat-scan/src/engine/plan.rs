@@ -58,6 +58,7 @@ pub(super) const WAVES: [Wave; 9] = [
     Wave { phase: Phase::Coverage, harm: Harm::All },
 ];
 
+/// What a successful request to the operation takes from others.
 pub(super) fn harm(operation: &Operation) -> Harm {
     const WORDS: [&str; 18] = [
         "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",

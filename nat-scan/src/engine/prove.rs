@@ -9,6 +9,7 @@ use super::budget::Purpose;
 use super::contain::contain;
 use super::docket::Candidate;
 use super::judge::Judges;
+use super::minimise::{Minimal, minimise};
 use super::passage::Passage;
 use super::session::{Sending, Session};
 use crate::check::{As, Context, Exchange, Proof, Suspicion};
@@ -29,6 +30,8 @@ pub(super) struct Proved {
     pub(super) candidate: Candidate,
     /// The exchanges of the proof; none: not proved.
     pub(super) exchanges: Option<Vec<(Role, Exchange)>>,
+    /// A smaller request that shows the same.
+    pub(super) minimal: Option<Minimal>,
     /// The budget did not allow it.
     pub(super) starved: bool,
     /// What was sent: operation and status.
@@ -45,14 +48,15 @@ pub(super) struct Knowledge {
     pub(super) witness: Option<Arc<Exchange>>,
 }
 
-struct Attempt<'a> {
-    session: &'a Session,
+/// One proof under way.
+pub(super) struct Attempt<'a> {
+    pub(super) session: &'a Session,
     judges: &'a Judges,
-    candidate: &'a Candidate,
-    knowledge: &'a Knowledge,
-    passage: Passage,
+    pub(super) candidate: &'a Candidate,
+    pub(super) knowledge: &'a Knowledge,
+    pub(super) passage: Passage,
     exchanges: Vec<(Role, Exchange)>,
-    sent: Vec<Option<u16>>,
+    pub(super) sent: Vec<Option<u16>>,
     starved: bool,
     /// What is reported in the place of the candidate.
     instead: Option<(Suspicion, Exchange)>,
@@ -97,6 +101,8 @@ pub(super) async fn prove(
         Proof::RepeatWithWitness => attempt.witness().await && attempt.repeat().await,
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
+    // What is plain is small.
+    let minimal = if proved && attempt.instead.is_none() { minimise(&mut attempt).await } else { None };
     // A proof that was stopped is not done.
     if !session.line.cancel.is_cancelled() {
         attempt.passage.finish();
@@ -108,7 +114,7 @@ pub(super) async fn prove(
         exchanges.clear();
         candidate = Candidate { suspicion, exchange: Arc::new(exchange), ..candidate };
     }
-    Proved { exchanges: proved.then_some(exchanges), starved: starved && !proved, sent, candidate }
+    Proved { exchanges: proved.then_some(exchanges), minimal, starved: starved && !proved, sent, candidate }
 }
 
 impl Attempt<'_> {
@@ -231,9 +237,13 @@ impl Attempt<'_> {
     }
 
     fn suspects(&self, exchange: &Exchange) -> bool {
+        self.again(exchange).is_some()
+    }
+
+    /// The suspicion, if the exchange raises it again.
+    pub(super) fn again(&self, exchange: &Exchange) -> Option<Suspicion> {
         let candidate = self.candidate;
-        self.context(exchange)
-            .is_some_and(|cx| self.judges.repeats(candidate.check, &cx, exchange, &candidate.suspicion))
+        self.judges.again(candidate.check, &self.context(exchange)?, exchange, &candidate.suspicion)
     }
 
     /// What the check of the candidate says about another exchange.
@@ -257,7 +267,7 @@ impl Attempt<'_> {
         })
     }
 
-    fn sending(&self) -> Sending {
+    pub(super) fn sending(&self) -> Sending {
         Sending { operation: Some(self.candidate.operation), ..SENDING }
     }
 

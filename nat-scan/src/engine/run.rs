@@ -151,8 +151,9 @@ async fn test(
             driver.add(finding);
         }
     }
-    let stateful = !is_security && !config.safe_mode;
-    let mut stop = waves(&mut driver, if stateful { equipment.stateful } else { &[] }, &mut verdicts).await;
+    let stateful = if is_security || config.safe_mode { &[] } else { equipment.stateful };
+    let random = (!is_security).then_some(config.safe_mode);
+    let mut stop = waves(&mut driver, stateful, random, &mut verdicts).await;
     if stop.is_none() && driver.pulse.was_weak() {
         stop = driver.look_at_target().await;
     }
@@ -170,10 +171,11 @@ async fn test(
     conclude(driver, outcome, &scope, stop, verdicts, ports)
 }
 
-/// Every wave of the plan.
+/// Every wave of the plan; `random`: whether random requests are safe ones only, if there are any.
 async fn waves(
     driver: &mut Driver,
     stateful: &'static [&'static dyn ResourceCheck],
+    random: Option<bool>,
     verdicts: &mut (u64, u64),
 ) -> Option<Stop> {
     for wave in WAVES {
@@ -198,9 +200,18 @@ async fn waves(
         if first {
             driver.progress(wave.phase, true);
         }
-        if wave == (Wave { phase: Phase::Coverage, harm: Harm::None }) && !stateful.is_empty() {
+        if wave != (Wave { phase: Phase::Coverage, harm: Harm::None }) {
+            continue;
+        }
+        if !stateful.is_empty() {
             let (stop, (passed, failed)) = sequences(driver, stateful).await;
             *verdicts = (verdicts.0 + passed, verdicts.1 + failed);
+            if stop.is_some() {
+                return stop;
+            }
+        }
+        if let Some(only_safe) = random {
+            let stop = driver.explore(only_safe).await;
             if stop.is_some() {
                 return stop;
             }
@@ -305,6 +316,7 @@ fn conclude(
     outcome.accounts = session.identities.accounts.all();
     outcome.requests = session.line.budget.requests();
     outcome.bytes_received = session.line.budget.bytes();
+    outcome.unseen = driver.explorer.unseen();
     outcome.plan_hash = driver.plan.hash();
     outcome.plan_chain = driver.plan.chain().iter().map(|hash| hash.chars().take(16).collect()).collect();
     outcome.notices = std::mem::take(&mut driver.narrator.notices);

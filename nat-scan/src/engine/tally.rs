@@ -58,6 +58,11 @@ pub(super) fn is_valid(exchange: &Exchange) -> bool {
         && !matches!(exchange.truth, WireTruth::Negative { .. })
 }
 
+fn is_valid_by_chance(exchange: &Exchange) -> bool {
+    let random = exchange.case.as_ref().is_some_and(|case| matches!(case.intent, Intent::Random { .. }));
+    random && exchange.truth == WireTruth::Positive
+}
+
 impl Tally {
     /// Counts an answer that is not judged (a throttled first try, a probe).
     pub(super) fn count(&mut self, status: Option<u16>) {
@@ -70,6 +75,10 @@ impl Tally {
     /// Counts the exchange of a case; of a baseline at most `keep` bytes of body stay.
     pub(super) fn record(&mut self, position: u64, exchange: &Exchange, keep: usize) {
         self.count(exchange.status());
+        if let Some(status @ 200..300) = exchange.status().filter(|_| is_valid_by_chance(exchange)) {
+            // A random request shows that an operation works, not that it does not.
+            *self.valid.entry(status).or_default() += 1;
+        }
         if !is_valid(exchange) {
             return;
         }

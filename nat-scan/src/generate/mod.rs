@@ -5,13 +5,18 @@ pub(crate) mod body;
 mod boundary;
 pub(crate) mod canonical;
 mod change;
+pub(crate) mod choice;
+mod cover;
 mod depth;
+pub(crate) mod draw;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod negative;
 pub(crate) mod pattern;
 mod place;
 pub(crate) mod plan;
+pub(crate) mod random;
+pub(crate) mod reduce;
 pub(crate) mod rng;
 pub(crate) mod serialize;
 mod site;
@@ -39,12 +44,14 @@ pub enum Phase {
     Coverage,
     /// Objects made, read, changed and removed.
     Stateful,
+    /// Random requests, as long as they show something new.
+    Random,
     /// Security checks.
     Security,
 }
 
 impl Phase {
-    /// `probe`, `happy_path`, `examples`, `coverage`, `stateful`, `security`.
+    /// `probe`, `happy_path`, `examples`, `coverage`, `stateful`, `random`, `security`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,6 +60,7 @@ impl Phase {
             Self::Examples => "examples",
             Self::Coverage => "coverage",
             Self::Stateful => "stateful",
+            Self::Random => "random",
             Self::Security => "security",
         }
     }
@@ -119,10 +127,16 @@ pub enum Intent {
     Options,
     /// A `GET` that accepts no content coding (F068).
     NoCoding,
+    /// Whatever came of random choices.
+    Random {
+        /// Where values came from: `schema`, `boundary`, `observed`, `example`, `dictionary` or `hostile`.
+        #[serde(deserialize_with = "known_word")]
+        source: Word,
+    },
 }
 
-/// Words of [`Slot::location`], [`Intent::MalformedBody`] and [`Intent::Unusual`].
-const WORDS: [&str; 32] = [
+/// Words of [`Slot::location`], [`Intent::MalformedBody`], [`Intent::Unusual`] and [`Intent::Random`].
+const WORDS: [&str; 38] = [
     "path",
     "query",
     "header",
@@ -154,6 +168,12 @@ const WORDS: [&str; 32] = [
     "calendar-begin",
     "status",
     LARGE_KIND,
+    "schema",
+    "boundary",
+    "observed",
+    "example",
+    "dictionary",
+    "hostile",
     "other",
 ];
 

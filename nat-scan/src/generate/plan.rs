@@ -1,5 +1,6 @@
 //! Which cases an operation gets, in which order.
 
+mod combine;
 mod order;
 mod robust;
 
@@ -41,7 +42,7 @@ pub(super) fn cases(api: &Api, operation: &Operation, phase: Phase, seed: u64, b
         Phase::HappyPath => plan.happy_path(),
         Phase::Examples => plan.examples(),
         Phase::Coverage => plan.coverage(),
-        Phase::Probe | Phase::Stateful | Phase::Security => {}
+        Phase::Probe | Phase::Stateful | Phase::Random | Phase::Security => {}
     }
     plan.finish()
 }
@@ -262,6 +263,7 @@ impl<'a> Plan<'a> {
         self.malformed_bodies();
         self.head_parity();
         self.robust();
+        self.combinations();
     }
 
     fn parameter_values(&mut self, index: usize) {
@@ -450,6 +452,8 @@ fn digest(request: &Request) -> u64 {
 /// Cases of one group compete for places.
 fn group(case: &Case) -> String {
     match &case.intent {
+        // They are many, and matter only together.
+        Intent::Positive if case.label.starts_with(combine::COMBINATION) => combine::COMBINATION.to_owned(),
         Intent::Positive => format!("+{}", case.label),
         Intent::Negative { slot, .. } => format!("-{} {}", slot.location, slot.name),
         other => format!("{other:?}"),
@@ -470,7 +474,7 @@ fn set(arguments: &mut Vec<Argument>, parameter: usize, value: Value) {
     }
 }
 
-fn place(parameter: &Parameter) -> Place {
+pub(super) fn place(parameter: &Parameter) -> Place {
     match parameter.location {
         _ if parameter.content_type.is_some() && parameter.location != Location::Header => Place::Json,
         Location::Path => Place::Path,
@@ -479,7 +483,7 @@ fn place(parameter: &Parameter) -> Place {
     }
 }
 
-fn body_place(media: &MediaType) -> Place {
+pub(super) fn body_place(media: &MediaType) -> Place {
     match Codec::of(&media.media_type) {
         Codec::Form | Codec::Multipart | Codec::Text => Place::Text,
         Codec::Json | Codec::Xml | Codec::Opaque => Place::Json,
@@ -487,7 +491,7 @@ fn body_place(media: &MediaType) -> Place {
 }
 
 /// Templates of the same method with fewer parameters, which servers prefer.
-fn rivals<'a>(api: &'a Api, operation: &Operation) -> Vec<&'a str> {
+pub(super) fn rivals<'a>(api: &'a Api, operation: &Operation) -> Vec<&'a str> {
     let parameters = |path: &str| path.matches('{').count();
     let segments = |path: &str| path.matches('/').count();
     api.operations

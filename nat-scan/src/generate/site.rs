@@ -90,7 +90,7 @@ pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn suits(view: &View<'_>, value: &Value) -> bool {
+pub(super) fn suits(view: &View<'_>, value: &Value) -> bool {
     if !view.types.meets(Types::of(value)) {
         return false;
     }
@@ -102,8 +102,18 @@ fn suits(view: &View<'_>, value: &Value) -> bool {
     }
     let Value::Object(members) = value else { return true };
     view.required.iter().all(|name| {
-        members.get(*name).is_some_and(|value| view.property(name).pin.is_none_or(|pin| value == pin.as_str()))
+        let part = view.property(name);
+        let tag = |value: &Value| part.pin.as_ref().is_none_or(|pin| value == pin.as_str()) && is_named(&part, value);
+        members.get(*name).is_some_and(tag)
     }) && members.keys().all(|key| !view.property(key).is_nothing())
+}
+
+/// No constant or enumeration of the part itself speaks against the value: alternatives are told apart by such members.
+fn is_named(part: &Part<'_>, value: &Value) -> bool {
+    part.nodes.iter().all(|node| {
+        let listed = |options: &Value| options.as_array().is_none_or(|options| options.contains(value));
+        node.get("const").is_none_or(|only| only == value) && node.get("enum").is_none_or(listed)
+    })
 }
 
 /// The value without optional members, except those that lead to `path`: what a fault at `path` is judged against, so

@@ -507,3 +507,70 @@ fn hostile_schemas_cost_little() {
         assert_eq!(value::valid(&schema, "", &[], Place::Json, Fill::Minimal, &mut rng), None);
     }
 }
+
+fn listing() -> Operation {
+    let parameters = json!([
+        {"name": "sort", "in": "query", "schema": {"enum": ["asc", "desc"]}},
+        {"name": "expand", "in": "query", "schema": {"type": "boolean"}},
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 50}},
+        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+    ]);
+    operation("GET", "/things", json!({"parameters": parameters}))
+}
+
+/// Whether some combination has all these texts in its target and body.
+fn combines(cases: &[Case], operation: &Operation, parts: &[&str]) -> bool {
+    cases.iter().filter(|case| case.label.starts_with("combination of ")).any(|case| {
+        let request = render(operation, case, "").unwrap();
+        let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
+        let all = format!("{} {body}", request.target);
+        parts.iter().all(|part| all.contains(part))
+    })
+}
+
+#[test]
+fn combinations_hold_every_two_classes_of_parameters() {
+    let api = api(vec![listing()]);
+    let operation = &api.operations[0];
+    let cases = cases(&api, operation, Phase::Coverage, 1);
+    for sort in ["sort=asc", "sort=desc"] {
+        for expand in ["expand=true", "expand=false"] {
+            assert!(combines(&cases, operation, &[sort, expand]), "{sort} {expand}");
+            assert!(
+                combines(&cases, operation, &[sort, "limit=50"]) && combines(&cases, operation, &[expand, "limit=1"])
+            );
+        }
+    }
+    let made = cases.iter().filter(|case| case.label.starts_with("combination of "));
+    assert!(made.clone().count() <= 30, "{:#?}", made.map(|case| &case.label).collect::<Vec<_>>());
+    let telling = cases.iter().any(|case| case.label.contains("query sort \"desc\", query expand true"));
+    assert!(telling, "{:#?}", cases.iter().map(|case| &case.label).collect::<Vec<_>>());
+}
+
+#[test]
+fn combinations_of_two_optional_parts_alone_are_left_to_chance() {
+    let mut operation = listing();
+    operation.parameters.truncate(2);
+    let api = api(vec![operation]);
+    let cases = cases(&api, &api.operations[0], Phase::Coverage, 1);
+    assert!(cases.iter().all(|case| !case.label.starts_with("combination of ")));
+}
+
+#[test]
+fn combinations_hold_optional_members_behind_each_alternative() {
+    let shape = |kind: &str, own: Value| {
+        json!({"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
+            "kind": {"const": kind}, "note": {"type": "string"}, "own": own}})
+    };
+    let body = json!({"required": true, "content": {"application/json": {"schema": {"oneOf": [
+        shape("circle", json!({"type": "integer", "minimum": 1, "maximum": 9})),
+        shape("square", json!({"type": "boolean"})),
+    ]}}}});
+    let api = api(vec![operation("POST", "/shapes", json!({"requestBody": body}))]);
+    let operation = &api.operations[0];
+    let cases = cases(&api, operation, Phase::Coverage, 1);
+    let labels = || cases.iter().map(|case| &case.label).collect::<Vec<_>>();
+    for parts in [["circle", "\"own\":9"], ["square", "\"own\":true"], ["square", "\"note\""], ["circle", "\"note\""]] {
+        assert!(combines(&cases, operation, &parts), "{parts:?} {:#?}", labels());
+    }
+}

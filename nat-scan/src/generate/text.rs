@@ -164,7 +164,7 @@ pub(crate) fn number_of_name(name: &str) -> Option<i64> {
 }
 
 /// `createdAt`, `created_at` and `Created-At` are `created` and `at`.
-fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
     for c in name.chars() {

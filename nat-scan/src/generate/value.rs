@@ -86,6 +86,12 @@ impl<'a, 'r> Generator<'a, 'r> {
         Self { schema, depths: Depths::new(schema), fill, attempt: 0, nodes: 0, reserve: 0, rng }
     }
 
+    /// As it is after that many attempts: the first prefers samples and what names suggest.
+    pub(crate) fn on_attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
     /// Tries `make` until its value is valid for the whole schema and fits the place.
     pub(crate) fn verified(&mut self, mut make: impl FnMut(&mut Self) -> Option<Value>, place: Place) -> Option<Value> {
         for attempt in 0..ATTEMPTS {

@@ -33,6 +33,9 @@ pub(super) fn write(outcome: &Outcome, id: &str) -> String {
     );
     header(&mut out, outcome);
     coverage(&mut out, outcome);
+    if let Some(unseen) = view::unseen(outcome) {
+        let _ = writeln!(out, "<p class=\"dim\">{unseen}.</p>");
+    }
     notices(&mut out, outcome);
     findings(&mut out, outcome);
     operations(&mut out, &outcome.operations);

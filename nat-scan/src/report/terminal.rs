@@ -204,6 +204,9 @@ impl Page {
         );
         self.wrapped("  budget    ", &used, None);
         self.wrapped("  verdicts  ", &verdicts, None);
+        if let Some(unseen) = view::unseen(outcome) {
+            self.wrapped("  unseen    ", &unseen, None);
+        }
         self.wrapped("  repeat    ", &format!("--seed {}", outcome.seed), None);
         if !outcome.plan_hash.is_empty() {
             self.wrapped("  plan      ", &one_line(&outcome.plan_hash), None);

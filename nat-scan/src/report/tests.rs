@@ -87,6 +87,7 @@ fn outcome(findings: Vec<Finding>) -> Outcome {
         passed: 1_234,
         failed: 9,
         seed: 42,
+        unseen: Some(0.0125),
         plan_hash: "5f16c0ffee".to_owned(),
         clean_up: None,
         plan_chain: Vec::new(),

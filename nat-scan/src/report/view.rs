@@ -131,6 +131,12 @@ pub(super) fn subject(outcome: &Outcome) -> String {
     one_line(outcome.api.as_deref().unwrap_or(&outcome.target))
 }
 
+/// What random requests leave open, if there were any.
+pub(super) fn unseen(outcome: &Outcome) -> Option<String> {
+    let share = outcome.unseen?.clamp(0.0, 1.0) * 100.0;
+    Some(format!("{share:.1} % of further random requests would get an answer of a kind not seen yet (estimated)"))
+}
+
 /// How to get the same plan again.
 pub(super) fn reproducible(outcome: &Outcome) -> String {
     let hash = if outcome.plan_hash.is_empty() { "none" } else { &outcome.plan_hash };

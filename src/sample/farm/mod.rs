@@ -14,6 +14,7 @@ mod inputs;
 mod listing;
 mod mutants;
 mod op;
+mod pairs;
 mod resource;
 mod rule;
 mod shelf;
@@ -60,6 +61,7 @@ fn operations() -> Vec<Op> {
         resource::operations(),
         listing::operations(),
         account::operations(),
+        pairs::operations(),
     ];
     parts.into_iter().flatten().collect()
 }

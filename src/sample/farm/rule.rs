@@ -20,6 +20,7 @@ pub(super) fn faults(schema: &Value, value: &Value, slot: &str, out: &mut Vec<Fa
         out.push(fault(slot, "type"));
         return;
     }
+    out.extend(nearest(schema, value, slot));
     if schema["enum"].as_array().is_some_and(|options| !options.contains(value)) {
         out.push(fault(slot, "enum"));
     }
@@ -30,6 +31,16 @@ pub(super) fn faults(schema: &Value, value: &Value, slot: &str, out: &mut Vec<Fa
         Value::Object(members) => objects(schema, members, slot, out),
         _ => {}
     }
+}
+
+/// What the alternative that fits best finds wrong.
+fn nearest(schema: &Value, value: &Value, slot: &str) -> Vec<Fault> {
+    let of = |alternative: &Value| {
+        let mut out = Vec::new();
+        faults(alternative, value, slot, &mut out);
+        out
+    };
+    schema["oneOf"].as_array().into_iter().flatten().map(of).min_by_key(Vec::len).unwrap_or_default()
 }
 
 fn has_type(schema: &Value, value: &Value) -> bool {
