@@ -3,27 +3,19 @@
 //! `cargo bench -p nat-scan --bench engine`
 #![expect(clippy::print_stdout, reason = "the ratio is the result")]
 
-use std::net::SocketAddr;
+mod common;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::Router;
-use axum::extract::{Path, Query};
-use axum::http::StatusCode;
-use axum::routing::get;
-use chrono::{DateTime, Utc};
+use common::{document, policy, serve};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::StreamExt;
-use nat_scan::engine::{self, Connect, EnginePorts, Now, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{self, Connect};
 use nat_scan::generate::{self, Phase};
-use nat_scan::identity::Credentials;
-use nat_scan::policy::{SystemResolver, TargetPolicy};
 use nat_scan::spec::{self, SpecLimits};
 use nat_scan::transport::http::HttpConnect;
 use nat_scan::transport::{Limits, Request, Transport};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -31,118 +23,6 @@ const CONCURRENCY: usize = 64;
 /// Equal resources: enough cases that start and end do not show.
 const RESOURCES: usize = 40;
 const ROUNDS: usize = 5;
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default = "ten")]
-    limit: u32,
-}
-
-fn ten() -> u32 {
-    10
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Item {
-    name: String,
-    amount: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-}
-
-fn refuse() -> (StatusCode, Json<serde_json::Value>) {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid"})))
-}
-
-fn item(id: u32) -> serde_json::Value {
-    json!({"id": id, "name": "a thing with a name", "amount": 7, "tags": ["one", "two", "three"],
-           "created": "2026-01-01T00:00:00Z", "owner": {"id": 4, "email": "someone@example.org"}})
-}
-
-/// Sound: what it measures is the engine, not the proof of defects.
-fn api() -> Router {
-    let list = |page: Result<Query<Page>, _>| async move {
-        match page {
-            Ok(Query(Page { limit: 1..=100 })) => (StatusCode::OK, Json(json!([item(1)]))),
-            Ok(_) | Err(axum::extract::rejection::QueryRejection::FailedToDeserializeQueryString(_)) | Err(_) => {
-                refuse()
-            }
-        }
-    };
-    let create = |body: Result<Json<Item>, axum::extract::rejection::JsonRejection>| async move {
-        match body {
-            Ok(Json(new)) if (1..=40).contains(&new.name.chars().count()) && new.amount <= 1000 => {
-                (StatusCode::CREATED, Json(item(2)))
-            }
-            _ => refuse(),
-        }
-    };
-    let show = |id: Result<Path<(u32, u32)>, axum::extract::rejection::PathRejection>| async move {
-        match id {
-            Ok(Path((_, id))) if id >= 1 => (StatusCode::OK, Json(item(id))),
-            _ => refuse(),
-        }
-    };
-    Router::new().route("/r/{resource}", get(list).post(create)).route("/r/{resource}/{id}", get(show))
-}
-
-fn document() -> String {
-    let thing = json!({"type": "object", "required": ["id", "name", "amount"], "properties": {
-        "id": {"type": "integer"}, "name": {"type": "string"}, "amount": {"type": "integer"},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "created": {"type": "string", "format": "date-time"},
-        "owner": {"type": "object", "required": ["id"], "properties": {
-            "id": {"type": "integer"}, "email": {"type": "string"}}}}});
-    let answer =
-        |schema: serde_json::Value| json!({"description": "", "content": {"application/json": {"schema": schema}}});
-    let error = answer(json!({"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}));
-    let mut paths = serde_json::Map::new();
-    for resource in 0..RESOURCES {
-        let list = json!({"parameters": [{"name": "limit", "in": "query",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 100}}],
-            "responses": {"200": answer(json!({"type": "array", "items": thing})), "400": error}});
-        let create = json!({"requestBody": {"required": true, "content": {"application/json": {"schema": {
-                "type": "object", "required": ["name", "amount"], "additionalProperties": false, "properties": {
-                    "name": {"type": "string", "minLength": 1, "maxLength": 40},
-                    "amount": {"type": "integer", "minimum": 0, "maximum": 1000},
-                    "note": {"type": "string"}}}}}},
-            "responses": {"201": answer(thing.clone()), "400": error}});
-        let show = json!({"parameters": [{"name": "id", "in": "path", "required": true,
-                "schema": {"type": "integer", "minimum": 1, "maximum": 4_000_000_000_u32}}],
-            "responses": {"200": answer(thing.clone()), "400": error}});
-        paths.insert(format!("/r/{resource}"), json!({"get": list, "post": create}));
-        paths.insert(format!("/r/{resource}/{{id}}"), json!({"get": show}));
-    }
-    json!({"openapi": "3.1.0", "info": {"title": "Bench", "version": "1"}, "paths": paths}).to_string()
-}
-
-struct WallClock;
-
-impl Now for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the benchmark is where the clock is chosen")]
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-}
-
-fn policy() -> TargetPolicy {
-    TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) }
-}
-
-/// Its own thread and runtime: the server competes for the machine as a real one would, not for the client's task.
-fn serve() -> SocketAddr {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            tell.send(listener.local_addr().expect("an address")).expect("someone waits");
-            axum::serve(listener, api()).await.expect("a server");
-        });
-    });
-    told.recv().expect("the server starts")
-}
 
 struct Setup {
     runtime: Runtime,
@@ -155,7 +35,7 @@ impl Setup {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let target: url::Url = format!("http://{}", serve()).parse().expect("a URL");
-        let document = document();
+        let document = document(RESOURCES);
         let loading = spec::load(document.as_bytes(), None, None, SpecLimits::default());
         let api = runtime.block_on(loading).expect("a sound document");
         let mut requests = Vec::new();
@@ -186,25 +66,8 @@ impl Setup {
 
     /// Requests and time of a whole scan: reading the document, generation, validation, proofs.
     fn engine(&self) -> (u64, Duration) {
-        let config = ScanConfig {
-            kind: ScanKind::Functional,
-            target: self.target.clone(),
-            spec: SpecSource::Bytes { bytes: self.document.clone().into_bytes(), base: None },
-            credentials: Credentials::None,
-            second_credentials: None,
-            concurrency: CONCURRENCY,
-            limits: Limits::default(),
-            max_requests: 1_000_000,
-            max_duration: Duration::from_secs(600),
-            max_bytes: 1 << 40,
-            exclude: Vec::new(),
-            seed: 1,
-            safe_mode: false,
-            clean_up: true,
-            scan_id: "scan_bench".to_owned(),
-        };
-        let ports =
-            EnginePorts { policy: policy(), connect: Arc::new(HttpConnect::default()), now: Arc::new(WallClock) };
+        let config = common::config(&self.target, &self.document, CONCURRENCY, 1_000_000);
+        let ports = common::ports();
         let begin = Instant::now();
         let outcome = self.runtime.block_on(engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()));
         assert_eq!(outcome.failure, None);

@@ -209,6 +209,11 @@ impl Plan {
         chosen.filter(move |operation| harm(operation) == wanted)
     }
 
+    /// Cases that may still be planned.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Cases were left out because of the budget.
     pub(super) const fn is_cut(&self) -> bool {
         self.cut

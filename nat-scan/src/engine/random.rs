@@ -20,7 +20,8 @@ impl Driver {
     pub(super) async fn explore(&mut self, only_safe: bool) -> Option<Stop> {
         let session = Arc::clone(&self.session);
         self.choose_fields(only_safe);
-        let mut left = session.line.budget.left() / SHARE;
+        // What the plan may hold, not what was sent: logins and proofs must not change it.
+        let mut left = self.plan.left() / SHARE;
         let mut begun = false;
         loop {
             let cases = self.explorer.epoch(&session.api, &self.lessons.pool, session.seed, left);

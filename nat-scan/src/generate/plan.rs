@@ -21,6 +21,8 @@ use crate::schema::{Direction, Schema};
 use crate::spec::{Api, Location, MediaType, Operation, Parameter};
 use crate::transport::Request;
 
+pub(crate) use combine::COMBINATION;
+
 /// Label of the case with every parameter and property.
 pub(crate) const FULL: &str = "everything that is documented";
 /// Cases of one operation and phase.

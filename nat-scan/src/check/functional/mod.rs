@@ -39,7 +39,7 @@ use chrono::{DateTime, Utc};
 pub(crate) use forbidden::is_protected;
 
 use super::shape::is_soft_error;
-use super::{Check, Context, Exchange};
+use super::{Check, CheckInfo, Context, Exchange, Suspicion};
 use crate::finding::{Finding, FindingBuilder};
 use crate::generate::Slot;
 use crate::spec::{Api, Operation, ResponseSpec, SpecVersion};
@@ -80,6 +80,27 @@ pub fn all() -> &'static [&'static dyn Check] {
         &forbidden::UnauthorisedForForbidden,
         &drift::MissingOperation,
     ]
+}
+
+/// What is wrong with an answer to somebody else than the user of the scan, by the document: media type, syntax, schema.
+pub(super) fn documented(
+    api: &Api,
+    operation: &Operation,
+    exchange: &Exchange,
+) -> Vec<(&'static CheckInfo, Suspicion)> {
+    let cx = Context {
+        api,
+        operation,
+        has_positive_control: true,
+        baseline_fails: false,
+        authenticated: false,
+        identity_works: false,
+        baseline: None,
+    };
+    let checks: [&'static dyn Check; 3] =
+        [&content_type::ContentType, &deserialise::Deserialise, &schema::ResponseSchema];
+    let applied = checks.into_iter().filter(|check| check.applies(&cx, exchange));
+    applied.flat_map(|check| check.judge(&cx, exchange).into_iter().map(|raised| (check.info(), raised))).collect()
 }
 
 /// What is wrong with the document itself, without sending anything. Run once a scan.

@@ -7,6 +7,7 @@ use crate::check::shape::complaint;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::Severity;
+use crate::generate::plan::COMBINATION;
 use crate::generate::{BodyValue, Case, Intent, Phase};
 
 /// F021.
@@ -27,7 +28,10 @@ impl Check for PositiveRejected {
     }
 
     fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool {
-        let judged = exchange.truth == WireTruth::Positive && is_ours(exchange) && is_contractual(cx, exchange);
+        // A key that was used for another request before is refused by right.
+        let keyed = exchange.request.headers.iter().any(|(name, _)| name.to_ascii_lowercase().contains("idempotency"));
+        let positive = exchange.truth == WireTruth::Positive && is_ours(exchange);
+        let judged = positive && !keyed && is_contractual(cx, exchange);
         judged && !grants_credentials(cx.operation) && exchange.response().is_some()
     }
 
@@ -62,7 +66,8 @@ fn difference(case: &Case) -> Option<&str> {
         _ => false,
     };
     let is_empty = case.arguments.is_empty() && case.body.as_ref().is_none_or(nothing);
-    (case.phase == Phase::Coverage || is_empty).then_some(&case.label)
+    let is_one = case.phase == Phase::Coverage && !case.label.starts_with(COMBINATION);
+    (is_one || is_empty).then_some(&case.label)
 }
 
 /// Rejected examples of the document are F030.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{is_declared_protected, is_success, may_repeat, rightful, without_credentials};
-use crate::check::functional::grants_credentials;
+use crate::check::functional::{documented, grants_credentials};
 use crate::check::shape::{is_soft_error, leaves, skeleton};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
@@ -68,6 +68,9 @@ impl SecurityCheck for AuthenticationIgnored {
             }
             if let Some(expectation) = expectation(cx, operation, &refusing) {
                 found.extend(probe(cx, self.info, operation, baseline, &expectation).await);
+                if !self.guess {
+                    found.extend(refusal(cx, operation, baseline).await);
+                }
             }
         }
         found
@@ -149,6 +152,27 @@ async fn probe(
         return Some(finding.rated(if operation.is_unsafe() { WRITE } else { READ }));
     }
     None
+}
+
+/// The refusal itself keeps the contract, too: what it looks like shows only to those without credentials.
+async fn refusal(cx: &SecurityContext<'_>, operation: &Operation, baseline: &Exchange) -> Vec<Finding> {
+    let request = without_credentials(cx, &baseline.request);
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let answer = cx.prober.send(Some(operation.index), request.clone(), As::Anonymous).await;
+        let Some(answer) = answer.filter(|answer| matches!(answer.status(), Some(401 | 403))) else {
+            return Vec::new();
+        };
+        answers.push(answer);
+    }
+    let [first, again] = [&answers[0], &answers[1]].map(|answer| documented(cx.api, operation, answer));
+    let repeated = first.into_iter().filter(|(info, suspicion)| {
+        let same =
+            |other: &Suspicion| other.location == suspicion.location && other.discriminant == suspicion.discriminant;
+        again.iter().any(|(other, raised)| other.id == info.id && same(raised))
+    });
+    let exchanges = [(Role::Probe, &answers[0]), (Role::Repeat, &answers[1])];
+    repeated.map(|(info, suspicion)| cx.report.build(info, &suspicion, Some(operation), &exchanges)).collect()
 }
 
 fn beside(cx: &SecurityContext<'_>, request: &Request) -> Request {

@@ -14,7 +14,7 @@ use crate::schema::{Direction, Schema};
 use crate::spec::{Location, MediaType};
 
 /// How labels of combinations begin.
-pub(super) const COMBINATION: &str = "combination of ";
+pub(crate) const COMBINATION: &str = "combination of ";
 /// Fewer factors are combined well enough by the other cases.
 const MIN_FACTORS: usize = 3;
 /// Factors of one operation.

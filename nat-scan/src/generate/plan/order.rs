@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::COMBINATION;
 use crate::generate::{Case, Intent};
 
 /// Every kind of question once before any kind is asked again about another place; the kinds that break most programs
@@ -32,6 +33,7 @@ fn kind(case: &Case) -> (u8, String) {
         Intent::MalformedBody { kind } => (3, (*kind).to_owned()),
         Intent::MissingRequired { .. } => (3, "required".to_owned()),
         Intent::Negative { keyword, .. } => (4, keyword.clone()),
+        Intent::Positive if case.label.starts_with(COMBINATION) => (5, COMBINATION.to_owned()),
         Intent::Positive => (5, question(&case.label)),
         other => (3, format!("{other:?}")),
     }
