@@ -84,6 +84,8 @@ pub(super) struct Driver {
     baseline_bytes: usize,
     security: bool,
     held: Option<Planned>,
+    /// First segments of paths that a random request is under way to.
+    busy: BTreeSet<String>,
     /// Positions that are not judged yet.
     open: BTreeSet<u64>,
     pub(super) pulse: Pulse,
@@ -121,6 +123,7 @@ impl Driver {
             baseline_bytes: KEPT_BODY.min(MAX_BASELINE_BYTES / operations.max(1)),
             security,
             held: None,
+            busy: BTreeSet::new(),
             open: BTreeSet::new(),
             pulse: Pulse::default(),
             operations,
@@ -257,7 +260,13 @@ impl Driver {
                 return Launched::Full;
             }
             let Some(mut planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
+            // The next random requests follow from these answers, which must not depend on who was first.
+            if planned.case.phase == Phase::Random && !self.busy.insert(self.root(planned.case.operation)) {
+                self.held = Some(planned);
+                return Launched::Full;
+            }
             if self.pulse.is_weak() || !self.session.line.budget.take(Purpose::Case) {
+                self.busy.remove(&self.root(planned.case.operation));
                 self.held = Some(planned);
                 return Launched::Refused;
             }
@@ -277,8 +286,16 @@ impl Driver {
         Launched::Full
     }
 
+    fn root(&self, operation: usize) -> String {
+        let path = self.session.api.operations.get(operation).map_or("", |operation| &operation.path);
+        path.split('/').nth(1).unwrap_or_default().to_owned()
+    }
+
     fn land(&mut self, landed: Landed) {
         let Landed { position, case, request, answer } = landed;
+        if case.phase == Phase::Random {
+            self.busy.remove(&self.root(case.operation));
+        }
         self.wave_done += 1;
         let index = case.operation;
         let phase = case.phase;
@@ -331,6 +348,7 @@ impl Driver {
             }
         }
         self.open.clear();
+        self.busy.clear();
         for tally in &mut self.tallies {
             tally.in_flight = 0;
         }

@@ -32,8 +32,8 @@ const MESSAGES: [&str; 12] = [
     "exception",
 ];
 
-/// The signature of an answer: operation, status, media type, shape of the body, and of a refusal its messages without
-/// what was sent. None when no answer came that says anything about the target.
+/// The signature of an answer: operation, status, media type, and of a refusal the shape of its body and its messages
+/// without what was sent. None when no answer came that says anything about the target.
 pub(super) fn signature(operation: usize, exchange: &Exchange) -> Option<u64> {
     use crate::transport::TransportError::{Cancelled, Denied};
     let mut hasher = DefaultHasher::new();
@@ -47,15 +47,15 @@ pub(super) fn signature(operation: usize, exchange: &Exchange) -> Option<u64> {
             media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().hash(&mut hasher);
             let sent = sent(exchange);
             match exchange.json() {
+                // What a success shows depends on what else is asked at the same time, and the plan must not.
+                Some(_) if response.status < 400 => {}
                 Some(json) => {
                     for path in skeleton(json).iter().take(MAX_PATHS) {
                         without_digits(path).hash(&mut hasher);
                     }
-                    if response.status >= 400 {
-                        let mut found = Vec::new();
-                        messages(json, 0, &mut found);
-                        found.iter().for_each(|message| template(message, &sent).hash(&mut hasher));
-                    }
+                    let mut found = Vec::new();
+                    messages(json, 0, &mut found);
+                    found.iter().for_each(|message| template(message, &sent).hash(&mut hasher));
                 }
                 None => {
                     response.body.is_empty().hash(&mut hasher);
@@ -161,7 +161,7 @@ mod tests {
     fn signature_tells_kinds_of_answers_apart_and_ignores_values() {
         let base = of(200, r#"{"id":1,"tags":["a"]}"#);
         assert_eq!(base, of(200, r#"{"tags":["b","c"],"id":77}"#));
-        assert_ne!(base, of(200, r#"{"id":"1","tags":["a"]}"#));
+        assert_eq!(base, of(200, r#"{"id":"1"}"#), "what a success shows depends on the moment");
         assert_ne!(base, of(201, r#"{"id":1,"tags":["a"]}"#));
         let refusal = of(422, r#"{"error":"no row 12 in 'pets'"}"#);
         assert_eq!(refusal, of(422, r#"{"error":"no row 99 in 'the owners'"}"#));
