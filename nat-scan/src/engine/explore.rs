@@ -93,7 +93,7 @@ pub(super) struct Explorer {
     fields: Vec<Field>,
     trials: HashMap<u32, Trial>,
     returned: Vec<Returned>,
-    /// Signatures of the phases before.
+    /// Signatures of valid requests before.
     known: HashSet<u64>,
     /// Signatures that only random requests brought, and how often.
     found: HashMap<u64, u32>,
@@ -110,7 +110,8 @@ impl Explorer {
         let Some(signature) = contain(|| signature(operation, exchange)).flatten() else { return };
         if case.phase == Phase::Random {
             self.returned.push(Returned { position, ordinal: case.ordinal, signature, status: exchange.status() });
-        } else {
+        } else if case.phase == Phase::HappyPath {
+            // Of what bends requests many are under way at once; which kinds of answers they get depends on the moment.
             self.known.insert(signature);
         }
     }
