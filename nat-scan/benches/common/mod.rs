@@ -73,7 +73,7 @@ fn api() -> Router {
 }
 
 /// Equal resources, three operations each.
-pub fn document(resources: usize) -> String {
+pub(crate) fn document(resources: usize) -> String {
     let thing = json!({"type": "object", "required": ["id", "name", "amount"], "properties": {
         "id": {"type": "integer"}, "name": {"type": "string"}, "amount": {"type": "integer"},
         "tags": {"type": "array", "items": {"type": "string"}},
@@ -104,7 +104,7 @@ pub fn document(resources: usize) -> String {
 }
 
 /// The time.
-pub struct WallClock;
+pub(crate) struct WallClock;
 
 impl Now for WallClock {
     #[expect(clippy::disallowed_methods, reason = "the benchmark is where the clock is chosen")]
@@ -114,12 +114,12 @@ impl Now for WallClock {
 }
 
 /// Loopback is allowed.
-pub fn policy() -> TargetPolicy {
+pub(crate) fn policy() -> TargetPolicy {
     TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) }
 }
 
 /// Its own thread and runtime: the server competes for the machine as a real one would, not for the client's task.
-pub fn serve() -> SocketAddr {
+pub(crate) fn serve() -> SocketAddr {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -133,7 +133,7 @@ pub fn serve() -> SocketAddr {
 }
 
 /// A scan of it.
-pub fn config(target: &url::Url, document: &str, concurrency: usize, max_requests: u64) -> ScanConfig {
+pub(crate) fn config(target: &url::Url, document: &str, concurrency: usize, max_requests: u64) -> ScanConfig {
     ScanConfig {
         kind: ScanKind::Functional,
         target: target.clone(),
@@ -154,6 +154,6 @@ pub fn config(target: &url::Url, document: &str, concurrency: usize, max_request
 }
 
 /// What it runs with.
-pub fn ports() -> EnginePorts {
+pub(crate) fn ports() -> EnginePorts {
     EnginePorts { policy: policy(), connect: Arc::new(HttpConnect::default()), now: Arc::new(WallClock) }
 }
