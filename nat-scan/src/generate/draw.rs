@@ -176,11 +176,16 @@ impl Drawer<'_, '_, '_> {
         let length = if place.depth >= MAX_DEPTH { view.min_items } else { length.clamp(view.min_items, most) };
         // Items are what they are, all alike, or the last like the first.
         let alike = if view.unique { 0 } else { self.choices.below(3) };
-        let mut items: Vec<Value> = Vec::with_capacity(length);
+        // Documents may ask for billions of items: what is written is counted, copies too.
+        let mut items: Vec<Value> = Vec::new();
         while items.len() < length {
             let index = items.len();
             let repeats = index > 0 && (alike == 1 || (alike == 2 && index + 1 == length));
             if let Some(first) = items.first().filter(|_| repeats) {
+                self.nodes = self.nodes.saturating_add(count(first));
+                if self.nodes > MAX_NODES {
+                    return None;
+                }
                 items.push(first.clone());
                 continue;
             }
@@ -309,5 +314,15 @@ fn hostile(plain: &Value) -> Vec<Value> {
         }
         Value::Bool(flag) => vec![Value::from(!flag)],
         _ => Vec::new(),
+    }
+}
+
+/// A value and all within it.
+fn count(value: &Value) -> u32 {
+    let within = |values: &mut dyn Iterator<Item = &Value>| values.map(count).fold(1, u32::saturating_add);
+    match value {
+        Value::Array(items) => within(&mut items.iter()),
+        Value::Object(members) => within(&mut members.values()),
+        _ => 1,
     }
 }
