@@ -245,4 +245,22 @@ mod tests {
             })?;
         }
     }
+
+    /// A document may ask for more items than there is memory.
+    #[test]
+    fn arrays_of_billions_of_items_are_not_made() {
+        let items = json!({"type": "array", "minItems": 9_000_000_000_u64, "items": {"type": "integer"}});
+        let body = json!({"requestBody": {"content": {"application/json": {"schema": {
+            "type": "object", "properties": {"all": items}}}}}});
+        let api = api(vec![operation("POST", "/a", body)]);
+        let plain = cases(&api, &api.operations[0], crate::generate::Phase::HappyPath, 1).remove(0);
+        let pool = Pool::default();
+        let stock = Stock { operation: &api.operations[0], plain: &plain, full: &plain, pool: &pool, rivals: &[] };
+        for ordinal in 0..200 {
+            let mut stream = rng::stream(1, "POST /a", crate::generate::Phase::Random, u64::from(ordinal));
+            let sequence = choice::fresh(&mut stream);
+            let drawn = case(&stock, Source::Boundary, &sequence, ordinal);
+            assert!(drawn.is_none_or(|drawn| format!("{:?}", drawn.case.body).len() < 100_000));
+        }
+    }
 }
