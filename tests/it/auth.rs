@@ -3,24 +3,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use nat_scan::check::As;
-use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{Outcome, ScanConfig};
 use nat_scan::identity::{Credentials, OAuth2, SignUp};
-use nat_scan::policy::{SystemResolver, TargetPolicy};
 use nat_scan::report::{self, Format};
-use nat_scan::transport::{Limits, http::HttpConnect};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+use crate::engine;
 use crate::process::nat;
 
 /// Where a site takes tokens.
@@ -246,14 +242,6 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Response {
     }
 }
 
-struct Epoch;
-
-impl Now for Epoch {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-}
-
 async fn listen(site: &Arc<Site>) -> (String, tokio::task::JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let target = format!("http://{}", listener.local_addr().expect("an address"));
@@ -264,28 +252,15 @@ async fn listen(site: &Arc<Site>) -> (String, tokio::task::JoinHandle<std::io::R
 async fn scan(site: &Arc<Site>, credentials: Credentials, safe_mode: bool) -> Outcome {
     let (target, server) = listen(site).await;
     let config = ScanConfig {
-        kind: ScanKind::Functional,
-        target: target.parse().expect("a URL"),
-        spec: SpecSource::Url(format!("{target}/openapi.json").parse().expect("a URL")),
         credentials,
-        second_credentials: None,
         concurrency: 16,
-        limits: Limits::default(),
         max_requests: 5_000,
-        max_duration: Duration::from_secs(120),
-        max_bytes: 64 << 20,
-        exclude: Vec::new(),
         seed: 7,
-        clean_up: true,
         safe_mode,
         scan_id: "scan_auth".to_owned(),
+        ..engine::config(&target, "/openapi.json")
     };
-    let ports = EnginePorts {
-        policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
-        connect: Arc::new(HttpConnect::new()),
-        now: Arc::new(Epoch),
-    };
-    let outcome = engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await;
+    let outcome = engine::run(config).await;
     server.abort();
     outcome
 }

@@ -2,19 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use nat::sample::farm::{FUNCTIONAL, Mutant, Switches, router};
-use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{Outcome, ScanConfig};
 use nat_scan::finding::Finding;
 use nat_scan::identity::Credentials;
-use nat_scan::policy::{SystemResolver, TargetPolicy};
-use nat_scan::transport::{Limits, http::HttpConnect};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+
+use crate::engine;
 
 /// What a mutant shows besides the finding that it was planted for.
 const SYMPTOMS: &[(&str, &str)] = &[
@@ -24,14 +20,6 @@ const SYMPTOMS: &[(&str, &str)] = &[
     ("F013", "GET /coupons"),
 ];
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
-
-struct Epoch;
-
-impl Now for Epoch {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-}
 
 /// One request without ceremony; the answer as text.
 async fn post(address: &str, path: &str, body: &str) -> String {
@@ -76,28 +64,16 @@ pub(crate) async fn scan_part(on: Switches, document: &str, seed: u64, part: Par
     let token = sign_in(&address).await;
     let target = format!("http://{address}");
     let config = ScanConfig {
-        kind: ScanKind::Functional,
-        target: target.parse().expect("a URL"),
-        spec: SpecSource::Url(format!("{target}{document}").parse().expect("a URL")),
         credentials: Credentials::Bearer(token.into()),
-        second_credentials: None,
         concurrency: part.concurrency,
-        limits: Limits::default(),
         max_requests: part.max_requests,
-        max_duration: Duration::from_secs(120),
         max_bytes: 256 << 20,
         exclude: part.left_out.chars().map(|letter| format!("/{letter}*")).collect(),
         seed,
-        safe_mode: false,
-        clean_up: true,
         scan_id: "scan_farm".to_owned(),
+        ..engine::config(&target, document)
     };
-    let ports = EnginePorts {
-        policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
-        connect: Arc::new(HttpConnect::new()),
-        now: Arc::new(Epoch),
-    };
-    let outcome = engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await;
+    let outcome = engine::run(config).await;
     server.abort();
     assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
     outcome

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nat::core::time::SystemClock;
-use nat::scan::engine::{self, Outcome, ScanConfig, ScanKind, SpecSource};
-use nat::scan::identity::Credentials;
+use nat::scan::engine::{self, Outcome, ScanConfig, SpecSource};
 use nat::scan::policy::Resolve;
 use nat::scan::transport::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,12 +22,7 @@ const SPEC: &str = r#"{"openapi": "3.0.3", "info": {"title": "t", "version": "1"
 
 fn config(target: &str, spec: SpecSource) -> ScanConfig {
     ScanConfig {
-        kind: ScanKind::Functional,
-        target: target.parse().expect("a URL"),
         spec,
-        credentials: Credentials::None,
-        second_credentials: None,
-        concurrency: 4,
         limits: Limits {
             connect_timeout: Duration::from_millis(500),
             first_byte_timeout: Duration::from_millis(300),
@@ -38,12 +32,7 @@ fn config(target: &str, spec: SpecSource) -> ScanConfig {
         },
         max_requests: 60,
         max_duration: Duration::from_secs(20),
-        max_bytes: 64 << 20,
-        exclude: Vec::new(),
-        seed: 1,
-        safe_mode: false,
-        clean_up: true,
-        scan_id: "scan_test".to_owned(),
+        ..crate::engine::config(target, "/")
     }
 }
 

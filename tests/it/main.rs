@@ -7,6 +7,7 @@ mod cases;
 mod cli;
 mod determinism;
 mod docs;
+mod engine;
 mod farm;
 mod findings;
 mod graphql;

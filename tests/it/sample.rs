@@ -1,25 +1,14 @@
 //! The sample API: each planted defect is found, and nothing else is reported.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use nat::sample::{self, Planted};
-use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{Outcome, ScanConfig, ScanKind};
 use nat_scan::identity::Credentials;
-use nat_scan::policy::{SystemResolver, TargetPolicy};
-use nat_scan::transport::{Limits, http::HttpConnect};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-struct Epoch;
-
-impl Now for Epoch {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-}
+use crate::engine;
 
 async fn scan(kind: ScanKind, credentials: Credentials, seed: u64) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -27,27 +16,13 @@ async fn scan(kind: ScanKind, credentials: Credentials, seed: u64) -> Outcome {
     let server = tokio::spawn(axum::serve(listener, sample::router()).into_future());
     let config = ScanConfig {
         kind,
-        target: target.parse().expect("a URL"),
-        spec: SpecSource::Url(format!("{target}/openapi.json").parse().expect("a URL")),
         credentials,
-        second_credentials: None,
-        concurrency: 4,
-        limits: Limits::default(),
-        max_requests: 10_000,
         max_duration: Duration::from_secs(300),
-        max_bytes: 64 << 20,
-        exclude: Vec::new(),
         seed,
-        safe_mode: false,
-        clean_up: true,
         scan_id: "scan_sample".to_owned(),
+        ..engine::config(&target, "/openapi.json")
     };
-    let ports = EnginePorts {
-        policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
-        connect: Arc::new(HttpConnect::new()),
-        now: Arc::new(Epoch),
-    };
-    let outcome = engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await;
+    let outcome = engine::run(config).await;
     server.abort();
     outcome
 }

@@ -200,6 +200,12 @@ impl Suspicion {
         }
     }
 
+    /// Both mean the same defect, by the same check.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.location == other.location && self.discriminant == other.discriminant
+    }
+
     /// How to prove it.
     #[must_use]
     pub fn proof(mut self, proof: Proof) -> Self {

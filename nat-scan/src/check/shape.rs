@@ -96,22 +96,28 @@ pub(crate) fn is_soft_error(json: &Value) -> bool {
     is_false("success") || is_false("ok") || says_failed("status") || has_error("error") || has_error("errors")
 }
 
-/// The answer shows where the program failed.
-pub(crate) fn names_its_place(exchange: &Exchange) -> bool {
-    exchange.response().is_some_and(|response| trace::find(response, exchange.json()).is_some_and(|leak| leak.strong))
+/// What tells one failure from another without its values.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorCause {
+    /// The newest stack frame, else the shape of the error body.
+    pub(crate) text: String,
+    /// It holds a frame or an error code; most servers answer every failure with the same shape.
+    pub(crate) exact: bool,
 }
 
-/// What tells one failure from another without its values: the newest stack frame, else the shape of the error body.
-pub(crate) fn error_cause(exchange: &Exchange) -> String {
-    let Some(response) = exchange.response() else { return String::new() };
+/// What an answer says about why it failed.
+pub(crate) fn error_cause(exchange: &Exchange) -> ErrorCause {
+    let Some(response) = exchange.response() else { return ErrorCause::default() };
     let json = exchange.json();
     if let Some(leak) = trace::find(response, json).filter(|leak| leak.strong) {
-        return leak.frame;
+        return ErrorCause { text: leak.frame, exact: true };
     }
-    match json {
+    let text = match json {
         Some(json) => error_shape(json),
         None => first_words(&String::from_utf8_lossy(&response.body[..response.body.len().min(2_000)])),
-    }
+    };
+    // Only a code is written with its value.
+    ErrorCause { exact: text.contains('='), text }
 }
 
 /// What a refusal says is wrong, without values: the first part that it names, else its first words.

@@ -10,11 +10,12 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::budget::Purpose;
 use super::execute::{Driver, halt};
-use super::session::Session;
+use super::session::{Sending, Session};
 use crate::chain::key;
 use crate::check::As;
 use crate::check::stateful::{Resource, resources};
 use crate::classify::wire;
+use crate::generate::serialize::{Charset, encode};
 use crate::spec::{Api, Location};
 use crate::transport::{Request, Response};
 
@@ -195,7 +196,9 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Option<String
 }
 
 fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    let mut out = String::new();
+    encode(&mut out, text, Charset::Percent);
+    out
 }
 
 /// Removes what is left, within the budget and not for long. `None` when nothing was made.
@@ -229,7 +232,7 @@ pub(super) async fn clean_up(driver: &mut Driver) -> Option<CleanUp> {
                     biased;
                     _ = &mut halted => Err("the scan was stopped"),
                     () = sleep_until(until) => Err("there was no more time"),
-                    status = remove(&session, &path) => status.ok_or("the request budget ran out"),
+                    status = remove(&session, delete, &path) => status.ok_or("the request budget ran out"),
                 };
                 if let Ok(status) = status {
                     driver.count(delete, status);
@@ -255,10 +258,10 @@ pub(super) async fn clean_up(driver: &mut Driver) -> Option<CleanUp> {
 }
 
 /// Status of the answer, if there is one; `None` when the budget allows no request.
-async fn remove(session: &Session, path: &str) -> Option<Option<u16>> {
+async fn remove(session: &Session, delete: usize, path: &str) -> Option<Option<u16>> {
     let mut request = Request::new("DELETE", format!("{}{path}", session.base_path));
-    session.identities.apply(As::Primary, &mut request).await;
-    let answer = session.line.send(&request, false, Purpose::Probe).await?;
+    let how = Sending { fresh: false, purpose: Purpose::Probe, operation: Some(delete), paid: false };
+    let answer = session.send(As::Primary, &mut request, how).await?;
     Some(answer.result.ok().map(|response| response.status))
 }
 

@@ -22,7 +22,6 @@ use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, Tally, copy, cut};
-use crate::check::functional::is_protected;
 use crate::check::{As, Context, Exchange, Proof};
 use crate::classify::WireTruth;
 use crate::finding::{Finding, Role};
@@ -185,8 +184,7 @@ impl Driver {
         };
         let cases: Vec<Case> = others.filter_map(accepted).map(again).collect();
         let wave = Wave { phase: Phase::Coverage, harm: Harm::All };
-        self.wave_total = self.plan.begin_with(wave, cases);
-        self.send_wave(wave).await
+        self.send_cases(wave, cases).await
     }
 
     async fn send_wave(&mut self, wave: Wave) -> Option<Stop> {
@@ -390,7 +388,7 @@ impl Driver {
 
     /// Protected operations accepted the credentials, or refused them as those of somebody who is known.
     fn identity_works(&self) -> bool {
-        let protected = |operation: &&Operation| is_protected(&operation.security);
+        let protected = |operation: &&Operation| operation.is_protected();
         let tallies = self.session.api.operations.iter().filter(protected).filter_map(|o| self.tallies.get(o.index));
         let (accepted, known) = tallies.fold((0, false), |(accepted, known), tally| {
             (accepted + usize::from(tally.control().is_some()), known || tally.is_forbidden())
@@ -401,7 +399,7 @@ impl Driver {
 
     /// A request of another operation that needs credentials, accepts these, and changes nothing.
     fn witness(&self, operation: usize) -> Option<Arc<Exchange>> {
-        let other = |o: &&Operation| o.index != operation && o.method == "GET" && is_protected(&o.security);
+        let other = |o: &&Operation| o.index != operation && o.method == "GET" && o.is_protected();
         let mut others = self.session.api.operations.iter().filter(other);
         others.find_map(|operation| self.tallies.get(operation.index)?.control().map(Arc::clone))
     }

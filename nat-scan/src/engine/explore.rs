@@ -104,14 +104,17 @@ pub(super) struct Explorer {
 }
 
 impl Explorer {
-    /// Takes note of an answer of any phase.
+    /// Takes note of the answer to a valid or a random request.
     pub(super) fn attend(&mut self, position: u64, operation: usize, exchange: &Exchange) {
-        let Some(case) = &exchange.case else { return };
+        // Of what bends requests many are under way at once; which kinds of answers they get depends on the moment.
+        let Some(case) = exchange.case.as_ref().filter(|case| matches!(case.phase, Phase::Random | Phase::HappyPath))
+        else {
+            return;
+        };
         let Some(signature) = contain(|| signature(operation, exchange)).flatten() else { return };
         if case.phase == Phase::Random {
             self.returned.push(Returned { position, ordinal: case.ordinal, signature, status: exchange.status() });
-        } else if case.phase == Phase::HappyPath {
-            // Of what bends requests many are under way at once; which kinds of answers they get depends on the moment.
+        } else {
             self.known.insert(signature);
         }
     }

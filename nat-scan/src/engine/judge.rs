@@ -68,6 +68,6 @@ impl Judges {
     ) -> Option<Suspicion> {
         let check = self.get(check)?;
         let raised = contain(|| check.applies(cx, exchange).then(|| check.judge(cx, exchange))).flatten()?;
-        raised.into_iter().find(|s| s.location == first.location && s.discriminant == first.discriminant)
+        raised.into_iter().find(|raised| raised.is_same(first))
     }
 }

@@ -73,15 +73,19 @@ struct State {
 impl Passage {
     /// For the case at this position of the plan.
     pub(super) fn of_case(words: &Arc<Words>, position: u64) -> Self {
-        Self::at(words, case_place(position))
+        Self::at(words, || case_place(position))
     }
 
     /// For anything else; `description` is the same whenever the scan comes to the same place.
     pub(super) fn of(words: &Arc<Words>, description: &str) -> Self {
-        Self::at(words, Place::of(description))
+        Self::at(words, || Place::of(description))
     }
 
-    fn at(words: &Arc<Words>, place: Place) -> Self {
+    fn at(words: &Arc<Words>, place: impl FnOnce() -> Place) -> Self {
+        if !words.journal.is_kept() {
+            return Self { words: Arc::clone(words), place: Place::default(), state: Mutex::default() };
+        }
+        let place = place();
         let Kept { words: words_ahead, answers } = words.journal.recall(&place).unwrap_or_default();
         let state = State { ahead: answers.into(), words_ahead: words_ahead.into(), ..State::default() };
         Self { words: Arc::clone(words), place, state: Mutex::new(state) }

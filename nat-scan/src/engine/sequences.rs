@@ -165,7 +165,7 @@ async fn proved(stage: &Stage<'_>, check: &dyn ResourceCheck) -> Vec<Raised> {
     let again = check.attempt(stage).await;
     let same = |one: &Raised, two: &Raised| {
         let (a, b) = (&one.suspicion, &two.suspicion);
-        one.operation == two.operation && a.location == b.location && a.discriminant == b.discriminant
+        one.operation == two.operation && a.is_same(b)
     };
     first.into_iter().filter(|one| again.iter().any(|two| same(one, two))).collect()
 }

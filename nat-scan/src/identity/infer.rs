@@ -166,15 +166,11 @@ fn registration_score(operation: &Operation, _: &[(Spot, Field)]) -> Option<i32>
     let noun = operation.method == "POST" && Words::has(&words.last, &NOUNS);
     let made = Words::has(&words.id, &["create", "add", "new", "post"]) && Words::has(&words.id, &NOUNS);
     let mut score = if named { 6 } else { 0 } + if noun { 2 } else { 0 } + if made { 2 } else { 0 };
-    if is_protected(operation) {
+    if operation.is_protected() {
         // Documents with one rule for everything forget the exception.
         score -= 3;
     }
     (score >= 2).then_some(score)
-}
-
-fn is_protected(operation: &Operation) -> bool {
-    !operation.security.is_empty() && operation.security.iter().all(|alternative| !alternative.is_empty())
 }
 
 /// Whether the documented success holds a token; none when nothing is documented.
@@ -217,7 +213,7 @@ pub(crate) fn wants_credentials(api: &Api) -> bool {
         let documented = operation.responses.iter().any(|one| matches!(one.status, Exact(401)));
         documented && !grants_credentials(operation)
     };
-    api.operations.iter().any(|operation| is_protected(operation) || refuses(operation))
+    api.operations.iter().any(|operation| operation.is_protected() || refuses(operation))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct Header {
 }
 
 /// A place in the plan, as a hash of its description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Place([u8; 16]);
 
 impl Place {

@@ -87,6 +87,12 @@ impl Operation {
         format!("{} {}", self.method, self.path)
     }
 
+    /// The document says that it needs credentials: an empty alternative would make them optional.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        !self.security.is_empty() && self.security.iter().all(|alternative| !alternative.is_empty())
+    }
+
     /// True when the method may change state by its definition.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {

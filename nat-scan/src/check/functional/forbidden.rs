@@ -26,7 +26,7 @@ impl Check for UnauthorisedForForbidden {
         let is_head = exchange.request.method == "HEAD" && cx.operation.method == "GET";
         cx.identity_works
             && !cx.has_positive_control
-            && is_protected(&cx.operation.security)
+            && cx.operation.is_protected()
             && exchange.truth == WireTruth::Positive
             && (is_contractual(cx, exchange) || is_head)
             && !grants_credentials(cx.operation)
@@ -39,9 +39,4 @@ impl Check for UnauthorisedForForbidden {
         let explanation = "The answer is 401 to credentials that other protected operations accept; expected is 403.";
         vec![Suspicion::new(Severity::Info, "", "401", explanation).proof(Proof::RepeatWithWitness)]
     }
-}
-
-/// Credentials are needed, not optional.
-pub(crate) fn is_protected(security: &[crate::spec::SecurityRequirement]) -> bool {
-    !security.is_empty() && !security.iter().any(|alternative| alternative.is_empty())
 }

@@ -36,8 +36,6 @@ mod variant;
 
 use chrono::{DateTime, Utc};
 
-pub(crate) use forbidden::is_protected;
-
 use super::shape::is_soft_error;
 use super::{Check, CheckInfo, Context, Exchange, Suspicion};
 use crate::finding::{Finding, FindingBuilder};

@@ -1,7 +1,7 @@
 //! F001: a request makes the server fail.
 
 use super::size::is_large;
-use crate::check::shape::{error_cause, names_its_place};
+use crate::check::shape::{ErrorCause, error_cause};
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Severity};
@@ -38,7 +38,7 @@ impl Check for ServerError {
         if follows_from_baseline || is_excused(cx, exchange, response) {
             return Vec::new();
         }
-        let cause = error_cause(exchange);
+        let ErrorCause { text: cause, exact } = error_cause(exchange);
         let kind = match exchange.truth {
             WireTruth::Positive => "a valid request",
             WireTruth::Negative { .. } => "a faulty request, which should get a 4xx status",
@@ -49,10 +49,7 @@ impl Check for ServerError {
         let mut discriminant = format!("{}|{cause}", response.status);
         let mut shared = if cause.is_empty() { discriminant.clone() } else { cause };
         // A frame or an error code tells more than the input does.
-        if !names_its_place(exchange)
-            && !shared.contains('=')
-            && let Some(trigger) = exchange.case.as_ref().and_then(trigger)
-        {
+        if !exact && let Some(trigger) = exchange.case.as_ref().and_then(trigger) {
             discriminant = format!("{discriminant}|{trigger}");
             shared = format!("{shared}|{trigger}");
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{is_declared_protected, is_success, may_repeat, rightful, without_credentials};
+use super::{is_success, may_repeat, rightful, without_credentials};
 use crate::check::functional::{documented, grants_credentials};
 use crate::check::shape::{is_soft_error, leaves, skeleton};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
@@ -97,7 +97,7 @@ async fn operations_that_refuse<'a>(cx: &SecurityContext<'a>) -> Vec<&'a Operati
 }
 
 fn expectation(cx: &SecurityContext<'_>, operation: &Operation, refusing: &[&Operation]) -> Option<Expectation> {
-    if is_declared_protected(operation) {
+    if operation.is_protected() {
         return Some(Expectation::Declared);
     }
     // A guess is not worth a write.
@@ -167,9 +167,7 @@ async fn refusal(cx: &SecurityContext<'_>, operation: &Operation, baseline: &Exc
     }
     let [first, again] = [&answers[0], &answers[1]].map(|answer| documented(cx.api, operation, answer));
     let repeated = first.into_iter().filter(|(info, suspicion)| {
-        let same =
-            |other: &Suspicion| other.location == suspicion.location && other.discriminant == suspicion.discriminant;
-        again.iter().any(|(other, raised)| other.id == info.id && same(raised))
+        again.iter().any(|(other, raised)| other.id == info.id && raised.is_same(suspicion))
     });
     let exchanges = [(Role::Probe, &answers[0]), (Role::Repeat, &answers[1])];
     repeated.map(|(info, suspicion)| cx.report.build(info, &suspicion, Some(operation), &exchanges)).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{is_declared_protected, is_success, rightful, without_credentials};
+use super::{is_success, rightful, without_credentials};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
 
@@ -54,7 +54,8 @@ fn missing_from(cx: &SecurityContext<'_>, index: usize, exchange: &Exchange) -> 
         response.header(name).is_some_and(|value| value.to_ascii_lowercase().contains(wanted))
     };
     let is_html = response.media_type().as_deref() == Some("text/html");
-    let is_private = cx.prober.has(As::Primary) && cx.api.operations.get(index).is_some_and(is_declared_protected);
+    let is_private =
+        cx.prober.has(As::Primary) && cx.api.operations.get(index).is_some_and(|operation| operation.is_protected());
     let mut missing = Vec::new();
     let mut require = |applies: bool, present: bool, name| {
         if applies && !present {

@@ -14,7 +14,7 @@ mod verbose;
 
 use super::{As, Exchange, SecurityCheck, SecurityContext};
 use crate::identity::{without_cookie, without_query};
-use crate::spec::{Location, Operation, SecurityScheme};
+use crate::spec::{Location, SecurityScheme};
 use crate::transport::Request;
 
 /// Every security check.
@@ -63,11 +63,6 @@ fn without_credentials(cx: &SecurityContext<'_>, request: &Request) -> Request {
         }
     }
     bare
-}
-
-/// `security` names something, and no alternative of it is empty.
-fn is_declared_protected(operation: &Operation) -> bool {
-    !operation.security.is_empty() && operation.security.iter().all(|alternative| !alternative.is_empty())
 }
 
 /// Our own request says this already: an echo proves nothing.

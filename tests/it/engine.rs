@@ -1,0 +1,50 @@
+//! The engine alone, without a server: how the tests of this folder scan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::identity::Credentials;
+use nat_scan::policy::{SystemResolver, TargetPolicy};
+use nat_scan::transport::{Limits, http::HttpConnect};
+use tokio_util::sync::CancellationToken;
+
+struct Epoch;
+
+impl Now for Epoch {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+}
+
+/// A functional scan of a target on loopback by the document at this path; tests change what they are about.
+pub(crate) fn config(target: &str, document: &str) -> ScanConfig {
+    ScanConfig {
+        kind: ScanKind::Functional,
+        target: target.parse().expect("a URL"),
+        spec: SpecSource::Url(format!("{target}{document}").parse().expect("a URL")),
+        credentials: Credentials::None,
+        second_credentials: None,
+        concurrency: 4,
+        limits: Limits::default(),
+        max_requests: 10_000,
+        max_duration: Duration::from_secs(120),
+        max_bytes: 64 << 20,
+        exclude: Vec::new(),
+        seed: 1,
+        safe_mode: false,
+        clean_up: true,
+        scan_id: "scan_test".to_owned(),
+    }
+}
+
+/// Runs it at a moment that does not pass.
+pub(crate) async fn run(config: ScanConfig) -> Outcome {
+    let ports = EnginePorts {
+        policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
+        connect: Arc::new(HttpConnect::new()),
+        now: Arc::new(Epoch),
+    };
+    engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await
+}
