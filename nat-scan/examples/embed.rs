@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use nat_scan::engine::{self, Connect, EnginePorts, Event, Now, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{self, Connect, EnginePorts, Event, Now, Profile, ScanConfig, ScanKind, SpecSource};
 use nat_scan::identity::Credentials;
 use nat_scan::policy::{PinnedTarget, SystemResolver, TargetPolicy};
 use nat_scan::transport::http::HttpConnect;
@@ -101,6 +101,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         spec,
         credentials: Credentials::None,
         second_credentials: None,
+        admin_credentials: None,
+        profile: Profile::Quiet,
         concurrency: 4,
         limits: Limits::default(),
         max_requests: 2_000,

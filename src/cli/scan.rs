@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::time::SystemClock;
-use nat::scan::engine::{self, Outcome, ScanConfig, ScanFailure, ScanKind, SpecSource};
+use nat::scan::engine::{self, Outcome, Profile, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use nat::scan::journal::{FileStore, Foreign, Journal};
 use nat::scan::report::{self, Format};
 use nat::scan::transport::Limits;
@@ -86,6 +86,10 @@ pub(super) struct LimitArgs {
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
     safe_mode: bool,
+    /// Security scan: also checks that put load on the target or leave things behind, and findings that are likely but
+    /// not proved.
+    #[arg(long)]
+    thorough: bool,
     /// Leave what the scan made; otherwise it is removed at the end where the document has a DELETE for it.
     #[arg(long)]
     no_clean_up: bool,
@@ -179,14 +183,16 @@ pub(super) fn scan_config(
             SpecSource::Bytes { bytes, base }
         }
     };
-    let (credentials, second_credentials) = identity::credentials(identity, kind).map_err(|why| (exit::USAGE, why))?;
+    let users = identity::users(identity).map_err(|why| (exit::USAGE, why))?;
     let timeout = Duration::from_secs(limits.timeout.into());
     Ok(ScanConfig {
         kind,
         target: url.clone(),
         spec,
-        credentials,
-        second_credentials,
+        credentials: users.first,
+        second_credentials: users.second,
+        admin_credentials: users.admin,
+        profile: if limits.thorough { Profile::Thorough } else { Profile::Quiet },
         concurrency: limits.concurrency.into(),
         limits: Limits {
             total_timeout: timeout,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nat_scan::engine::{self, EnginePorts, Now, Outcome, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{self, EnginePorts, Now, Outcome, Profile, ScanConfig, ScanKind, SpecSource};
 use nat_scan::identity::Credentials;
 use nat_scan::policy::{SystemResolver, TargetPolicy};
 use nat_scan::transport::{Limits, http::HttpConnect};
@@ -26,6 +26,8 @@ pub(crate) fn config(target: &str, document: &str) -> ScanConfig {
         spec: SpecSource::Url(format!("{target}{document}").parse().expect("a URL")),
         credentials: Credentials::None,
         second_credentials: None,
+        admin_credentials: None,
+        profile: Profile::Quiet,
         concurrency: 4,
         limits: Limits::default(),
         max_requests: 10_000,

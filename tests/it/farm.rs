@@ -1,5 +1,7 @@
 //! The mutant farm: each planted defect is found, its look-alike is not reported, and nothing else is.
 
+mod security;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 

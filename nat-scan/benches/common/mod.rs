@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
-use nat_scan::engine::{EnginePorts, Now, ScanConfig, ScanKind, SpecSource};
+use nat_scan::engine::{EnginePorts, Now, Profile, ScanConfig, ScanKind, SpecSource};
 use nat_scan::identity::Credentials;
 use nat_scan::policy::{SystemResolver, TargetPolicy};
 use nat_scan::transport::Limits;
@@ -140,6 +140,8 @@ pub(crate) fn config(target: &url::Url, document: &str, concurrency: usize, max_
         spec: SpecSource::Bytes { bytes: document.as_bytes().to_vec(), base: None },
         credentials: Credentials::None,
         second_credentials: None,
+        admin_credentials: None,
+        profile: Profile::Quiet,
         concurrency,
         limits: Limits::default(),
         max_requests,

@@ -20,9 +20,10 @@ use serde_json::Value;
 
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Finding, FindingBuilder, Severity};
-use crate::generate::Case;
+use crate::generate::{Base, Case};
 use crate::spec::{Api, Operation};
 use crate::transport::{Request, Response, TransportError};
+use stateful::Surroundings;
 
 /// What is constant about a check.
 #[derive(Debug)]
@@ -266,6 +267,8 @@ pub enum As {
     Anonymous,
     /// Credentials of the right shape that cannot be valid.
     Garbage,
+    /// Somebody with more rights than the first two, if one was given.
+    Admin,
 }
 
 /// Sends probes for security checks; the engine implements it with its budget, cancellation and limits.
@@ -303,6 +306,32 @@ pub trait Prober: Send + Sync {
     fn is_catch_all(&self, response: &Response) -> bool;
 }
 
+/// How far a security scan goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// What is proved and asked politely.
+    #[default]
+    Quiet,
+    /// Also checks that put load on the target or leave things behind, and what is likely but not proved.
+    Thorough,
+}
+
+/// When a security check runs: what disturbs others comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// Looks at what was said already.
+    Passive,
+    /// Sends what changes nothing.
+    Read,
+    /// Makes and changes things of its own.
+    Write,
+    /// Sends much, or what takes the target long.
+    Strain,
+    /// Ends sessions, changes passwords: nothing of the scan works as before.
+    Last,
+}
+
 /// What a security check works on.
 pub struct SecurityContext<'a> {
     /// The API.
@@ -311,6 +340,16 @@ pub struct SecurityContext<'a> {
     pub baselines: &'a [Option<Exchange>],
     /// Every exchange kept so far (happy path, examples and a sample of negative ones): for passive checks.
     pub traffic: &'a [(usize, Exchange)],
+    /// A valid case of each operation that the target accepted, by index: what stages and injection points start from.
+    pub(crate) accepted: &'a [Option<Base>],
+    /// What checks that ran before learned.
+    pub(crate) learned: &'a security::Learned,
+    /// Determines every generated value.
+    pub seed: u64,
+    /// Begins the words that make texts of this scan unique.
+    pub nonce: &'a str,
+    /// How far the scan goes.
+    pub profile: Profile,
     /// Only GET, HEAD and OPTIONS may be sent.
     pub safe_mode: bool,
     /// Sends.
@@ -319,11 +358,33 @@ pub struct SecurityContext<'a> {
     pub report: &'a FindingBuilder,
 }
 
+impl<'a> SecurityContext<'a> {
+    /// What stages of resources need: objects of the scan's own, made as any identity.
+    pub(crate) fn surroundings(&self) -> Surroundings<'a> {
+        Surroundings { api: self.api, prober: self.prober, accepted: self.accepted, seed: self.seed, nonce: self.nonce }
+    }
+}
+
 /// A security check: baseline, probe, negative control, repeated.
 #[async_trait]
 pub trait SecurityCheck: Send + Sync {
     /// What is constant.
     fn info(&self) -> &'static CheckInfo;
+
+    /// When it runs.
+    fn turn(&self) -> Turn {
+        Turn::Read
+    }
+
+    /// Only in the thorough profile.
+    fn is_opt_in(&self) -> bool {
+        false
+    }
+
+    /// Its share of the requests that are left, beside the others'.
+    fn weight(&self) -> u64 {
+        1
+    }
 
     /// What was proved. Each finding is complete (see [`crate::finding::FindingBuilder`]).
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding>;

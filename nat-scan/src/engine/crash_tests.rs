@@ -17,7 +17,7 @@ use crate::transport::{Request, TransportError};
 /// With the patience of a real scan: the clock stands still.
 async fn scan(api: &Arc<FakeApi>) -> Outcome {
     let config = settings(ScanKind::Functional);
-    let equipment = Equipment::of(config.kind);
+    let equipment = Equipment::of(config.kind, config.profile);
     let (sink, cancel) = (Arc::new(|_| {}), CancellationToken::new());
     super::run::run(config, ports(api), sink, cancel, equipment, Journal::none()).await
 }

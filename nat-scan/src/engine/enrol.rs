@@ -69,11 +69,14 @@ impl Enrol<'_> {
     /// # Errors
     /// `AUTH_FAILED` when credentials that were given are of no use.
     pub(super) async fn all(&self, identities: &mut Identities, narrator: &mut Narrator) -> Result<(), ScanFailure> {
-        let second = self.config.second_credentials.as_ref();
-        let given: Vec<(As, &Credentials)> = flat(&self.config.credentials)
+        let users = [
+            (As::Primary, Some(&self.config.credentials)),
+            (As::Second, self.config.second_credentials.as_ref()),
+            (As::Admin, self.config.admin_credentials.as_ref()),
+        ];
+        let given: Vec<(As, &Credentials)> = users
             .into_iter()
-            .map(|one| (As::Primary, one))
-            .chain(second.into_iter().flat_map(flat).map(|one| (As::Second, one)))
+            .flat_map(|(who, all)| all.map(flat).unwrap_or_default().into_iter().map(move |one| (who, one)))
             .collect();
         let unfinished = |one: &Credentials| match one {
             Credentials::User { .. } | Credentials::SignUp(_) => true,
@@ -361,9 +364,13 @@ fn flat(credentials: &Credentials) -> Vec<&Credentials> {
 }
 
 fn join(identities: &mut Identities, who: As, session: Session) {
-    match (who, &mut identities.second) {
-        (As::Second, Some(second)) => second.join(session),
-        (As::Second, None) => identities.second = Some(session),
-        _ => identities.primary.join(session),
+    let further = match who {
+        As::Second => &mut identities.second,
+        As::Admin => &mut identities.admin,
+        _ => return identities.primary.join(session),
+    };
+    match further {
+        Some(known) => known.join(session),
+        None => *further = Some(session),
     }
 }

@@ -155,6 +155,8 @@ pub(super) fn config(spec: Option<&str>) -> ScanConfig {
         spec: spec.map_or(SpecSource::Discover, |spec| SpecSource::Bytes { bytes: spec.into(), base: None }),
         credentials: Credentials::None,
         second_credentials: None,
+        admin_credentials: None,
+        profile: super::Profile::Quiet,
         concurrency: 4,
         limits: Limits::default(),
         max_requests: 2_000,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 
+use super::ScanConfig;
 use super::outcome::Account;
 use crate::check::As;
 use crate::finding::Redactor;
@@ -47,16 +48,18 @@ impl Accounts {
 pub(super) struct Identities {
     pub(super) primary: Session,
     pub(super) second: Option<Session>,
+    pub(super) admin: Option<Session>,
     pub(super) accounts: Accounts,
     in_vain: Mutex<InVain>,
 }
 
 impl Identities {
-    pub(super) fn new(primary: &Credentials, second: Option<&Credentials>, fetcher: &Arc<PolicyFetcher>) -> Self {
+    pub(super) fn new(config: &ScanConfig, fetcher: &Arc<PolicyFetcher>) -> Self {
         let session = |credentials: &Credentials| Session::new(credentials.clone(), Arc::clone(fetcher));
         Self {
-            primary: session(primary),
-            second: second.map(session),
+            primary: session(&config.credentials),
+            second: config.second_credentials.as_ref().map(session),
+            admin: config.admin_credentials.as_ref().map(session),
             accounts: Accounts::default(),
             in_vain: Mutex::default(),
         }
@@ -64,7 +67,7 @@ impl Identities {
 
     /// Gets every identity ready: tokens are obtained now, so that a wrong secret ends the scan before it begins.
     pub(super) async fn sign_in(&self) -> Result<(), AuthError> {
-        for session in std::iter::once(&self.primary).chain(&self.second) {
+        for session in std::iter::once(&self.primary).chain(&self.second).chain(&self.admin) {
             session.apply(&mut Request::new("GET", "/")).await?;
         }
         Ok(())
@@ -74,6 +77,7 @@ impl Identities {
         match who {
             As::Primary | As::Garbage => self.primary.is_authenticated(),
             As::Second => self.second.is_some(),
+            As::Admin => self.admin.is_some(),
             As::Anonymous => true,
         }
     }
@@ -82,6 +86,7 @@ impl Identities {
         match who {
             As::Primary => Some(&self.primary),
             As::Second => self.second.as_ref(),
+            As::Admin => self.admin.as_ref(),
             As::Anonymous | As::Garbage => None,
         }
     }
@@ -126,19 +131,24 @@ impl Identities {
     }
 
     /// Hides what must not be seen.
-    pub(super) fn redactor(&self, primary: &Credentials, second: Option<&Credentials>) -> Redactor {
+    pub(super) fn redactor(&self, config: &ScanConfig) -> Redactor {
         let mut redactor = Redactor::new();
-        redactor.credentials(primary, "");
-        if let Some(second) = second {
-            redactor.credentials(second, "_2");
-        }
-        for (session, variable) in [(Some(&self.primary), "NAT_TOKEN"), (self.second.as_ref(), "NAT_TOKEN_2")] {
+        let users = [
+            (Some(&config.credentials), Some(&self.primary), ""),
+            (config.second_credentials.as_ref(), self.second.as_ref(), "_2"),
+            (config.admin_credentials.as_ref(), self.admin.as_ref(), "_ADMIN"),
+        ];
+        for (credentials, session, suffix) in users {
+            if let Some(credentials) = credentials {
+                redactor.credentials(credentials, suffix);
+            }
+            let variable = format!("NAT_TOKEN{suffix}");
             let Some(session) = session else { continue };
             for secret in session.secrets() {
-                redactor.secret(secret.expose_secret(), variable);
+                redactor.secret(secret.expose_secret(), &variable);
             }
             redactor.carriers(session.credential_headers(), session.credential_queries());
-            session.issued().into_iter().for_each(|issued| redactor.renewed(issued, variable));
+            session.issued().into_iter().for_each(|issued| redactor.renewed(issued, &variable));
         }
         redactor
     }

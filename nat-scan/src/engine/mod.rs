@@ -60,6 +60,7 @@ use crate::journal::Journal;
 use crate::policy::{PinnedTarget, TargetPolicy};
 use crate::transport::{Limits, Transport};
 
+pub use crate::check::Profile;
 pub use clean_up::CleanUp;
 pub use event::{Event, EventSink};
 #[cfg(test)]
@@ -108,6 +109,10 @@ pub struct ScanConfig {
     pub credentials: Credentials,
     /// A second user, for authorisation checks.
     pub second_credentials: Option<Credentials>,
+    /// Somebody with more rights, for checks of what only such a user may do.
+    pub admin_credentials: Option<Credentials>,
+    /// How far a security scan goes.
+    pub profile: Profile,
     /// Requests at once, 1 to 64.
     pub concurrency: usize,
     /// Limits of one exchange.
@@ -171,7 +176,7 @@ pub async fn run_with(
     cancel: CancellationToken,
     journal: Arc<Journal>,
 ) -> Outcome {
-    let equipment = run::Equipment::of(config.kind);
+    let equipment = run::Equipment::of(config.kind, config.profile);
     let done = CancellationToken::new();
     let scan = async {
         let outcome = run::run(config, ports, sink, cancel, equipment, Arc::clone(&journal)).await;

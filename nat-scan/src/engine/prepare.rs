@@ -111,7 +111,7 @@ pub(super) async fn prepare(
 ) -> Result<Ready, ScanFailure> {
     let Reached { line, url, fetcher, login } = reached;
     probe(line, &trimmed(url.path())).await?;
-    let mut identities = Identities::new(&config.credentials, config.second_credentials.as_ref(), login);
+    let mut identities = Identities::new(config, login);
     identities
         .sign_in()
         .await
@@ -131,7 +131,7 @@ pub(super) async fn prepare(
     let api = Arc::new(api);
     let enrol = Enrol { config, line, target: url, fetcher: login, api: &api, base_path: &base_path };
     enrol.all(&mut identities, narrator).await?;
-    let redactor = identities.redactor(&config.credentials, config.second_credentials.as_ref());
+    let redactor = identities.redactor(config);
     let nonce = super::probe::nonce(config.seed, &config.scan_id, 0).chars().skip(3).take(4).collect();
     let bound = journal
         .bind(identity(config, &api, &base_path), nonce, redactor.clone())

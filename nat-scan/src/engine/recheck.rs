@@ -19,10 +19,10 @@ use super::prove::comparable;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
-use crate::check::{As, Check, Context, Exchange, SecurityCheck, SecurityContext, Suspicion};
+use crate::check::{As, Check, Context, Exchange, Profile, SecurityCheck, SecurityContext, Suspicion, security};
 use crate::classify::WireTruth;
 use crate::finding::FindingBuilder;
-use crate::generate::{self, Case, Intent, Phase};
+use crate::generate::{self, Base, Case, Intent, Phase};
 use crate::journal::Journal;
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
@@ -39,6 +39,14 @@ pub(crate) struct Control {
     pub(crate) exchange: Option<Arc<Exchange>>,
     /// One of them failed with 5xx.
     pub(crate) fails: bool,
+}
+
+impl Control {
+    /// What can be built upon it.
+    fn base(&self) -> Option<Base> {
+        let least = self.exchange.as_ref()?.case.clone()?;
+        Some(Base { least, most: None })
+    }
 }
 
 /// An open target with its document read.
@@ -180,6 +188,7 @@ impl Recheck {
         let operations = &self.api().operations;
         let baselines: Vec<Option<Exchange>> =
             operations.iter().map(|one| control_of(one.index).and_then(|(_, control)| kept(control))).collect();
+        let accepted: Vec<Option<Base>> = operations.iter().map(|one| control_of(one.index)?.1.base()).collect();
         let mut traffic: Vec<(usize, Exchange)> =
             controls.iter().filter_map(|(index, control)| Some((*index, kept(control)?))).collect();
         traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
@@ -189,6 +198,11 @@ impl Recheck {
             api: self.api(),
             baselines: &baselines,
             traffic: &traffic,
+            accepted: &accepted,
+            learned: &security::Learned::default(),
+            seed: self.session.seed,
+            nonce: self.session.nonce(),
+            profile: Profile::Thorough,
             safe_mode: self.safe_mode,
             prober: &prober,
             report: &self.session.report,

@@ -101,7 +101,7 @@ pub(super) async fn scan(config: ScanConfig, api: &Arc<FakeApi>, journal: Arc<Jo
     let short = std::time::Duration::from_millis(1);
     let patience =
         Patience { breath: short, grace: short, tries: [short; 3], watch: [short; 3], ..Patience::default() };
-    let equipment = Equipment { patience, ..Equipment::of(config.kind) };
+    let equipment = Equipment { patience, ..Equipment::of(config.kind, config.profile) };
     super::run::run(config, ports(api), Arc::new(|_| {}), CancellationToken::new(), equipment, journal).await
 }
 

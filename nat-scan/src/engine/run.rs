@@ -23,10 +23,11 @@ use super::probe::ScanProber;
 use super::scope::Scope;
 use super::sequences::sequences;
 use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
-use crate::check::security::anonymous::AuthenticationIgnored;
+use crate::check::security::Learned;
+use crate::check::security::authentication::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
-use crate::check::{Check, Exchange, SecurityCheck, SecurityContext, functional, security};
-use crate::generate::Phase;
+use crate::check::{Check, Exchange, Profile, SecurityCheck, SecurityContext, functional, security};
+use crate::generate::{Base, Phase};
 use crate::journal::Journal;
 use crate::spec::SpecVersion;
 
@@ -43,12 +44,15 @@ pub(super) struct Equipment {
 
 impl Equipment {
     /// Every check of the kind of scan.
-    pub(super) fn of(kind: ScanKind) -> Self {
+    pub(super) fn of(kind: ScanKind, profile: Profile) -> Self {
         let (functional, security) = match kind {
             ScanKind::Functional => {
                 (functional::all().to_vec(), vec![&AuthenticationIgnored::CONTRACT as &dyn SecurityCheck])
             }
-            ScanKind::Security => (Vec::new(), security::all().to_vec()),
+            ScanKind::Security => {
+                let wanted = |check: &&'static dyn SecurityCheck| profile == Profile::Thorough || !check.is_opt_in();
+                (Vec::new(), security::all().into_iter().filter(wanted).collect())
+            }
         };
         let stateful = if kind == ScanKind::Functional { stateful::all() } else { &[] };
         Self { functional, security, stateful, patience: Patience::default() }
@@ -153,14 +157,19 @@ async fn test(
     }
     let stateful = if is_security || config.safe_mode { &[] } else { equipment.stateful };
     let random = (!is_security).then_some(config.safe_mode);
-    let mut stop = waves(&mut driver, stateful, random, &mut verdicts).await;
+    // Security checks come before what would destroy their evidence.
+    let (before, after) =
+        WAVES.split_at(if is_security { WAVES.iter().position(is_harmful).unwrap_or(0) } else { WAVES.len() });
+    let mut stop = waves(&mut driver, before, stateful, random, &mut verdicts).await;
     if stop.is_none() && driver.pulse.was_weak() {
         stop = driver.look_at_target().await;
     }
     if stop.is_none() && count > 0 {
-        let (reason, (passed, failed)) =
-            secure(&mut driver, &equipment.security, config.safe_mode, ready.catch_all).await;
+        let (reason, (passed, failed)) = secure(&mut driver, &equipment.security, &config, ready.catch_all).await;
         (stop, verdicts) = (reason, (verdicts.0 + passed, verdicts.1 + failed));
+    }
+    if stop.is_none() {
+        stop = waves(&mut driver, after, &[], None, &mut verdicts).await;
     }
     if config.clean_up && !config.safe_mode && matches!(stop, None | Some(Stop::Requests)) {
         outcome.clean_up = clean_up(&mut driver).await;
@@ -171,14 +180,19 @@ async fn test(
     conclude(driver, outcome, &scope, stop, verdicts, ports)
 }
 
-/// Every wave of the plan; `random`: whether random requests are safe ones only, if there are any.
+fn is_harmful(wave: &Wave) -> bool {
+    wave.harm != Harm::None
+}
+
+/// Waves of the plan; `random`: whether random requests are safe ones only, if there are any.
 async fn waves(
     driver: &mut Driver,
+    waves: &[Wave],
     stateful: &'static [&'static dyn ResourceCheck],
     random: Option<bool>,
     verdicts: &mut (u64, u64),
 ) -> Option<Stop> {
-    for wave in WAVES {
+    for &wave in waves {
         let first = wave.harm == Harm::None;
         if first {
             driver.narrator.tell(Event::PhaseStarted(wave.phase));
@@ -224,7 +238,7 @@ async fn waves(
 async fn secure(
     driver: &mut Driver,
     checks: &[&'static dyn SecurityCheck],
-    safe_mode: bool,
+    config: &ScanConfig,
     catch_all: CatchAll,
 ) -> (Option<Stop>, (u64, u64)) {
     if driver.is_security() {
@@ -232,13 +246,20 @@ async fn secure(
     }
     let session = Arc::clone(&driver.session);
     let baselines: Vec<Option<Exchange>> = driver.tallies.iter().map(|tally| tally.control_copy()).collect();
+    let accepted: Vec<Option<Base>> =
+        session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
     let traffic = driver.take_traffic();
     let prober = ScanProber::new(&session, catch_all);
     let cx = SecurityContext {
         api: &session.api,
         baselines: &baselines,
         traffic: &traffic,
-        safe_mode,
+        accepted: &accepted,
+        learned: &Learned::default(),
+        seed: session.seed,
+        nonce: session.nonce(),
+        profile: config.profile,
+        safe_mode: config.safe_mode,
         prober: &prober,
         report: &session.report,
     };
@@ -246,8 +267,10 @@ async fn secure(
     let (mut passed, mut failed) = (0, 0);
     let halted = halt(&session);
     tokio::pin!(halted);
+    let mut weight: u64 = checks.iter().map(|check| check.weight()).sum();
     for (at, check) in checks.iter().enumerate() {
-        let share = session.line.budget.left() / (checks.len() - at).max(1) as u64;
+        let share = session.line.budget.left().saturating_mul(check.weight()) / weight.max(1);
+        weight -= check.weight();
         prober.allow(share.min(MAX_CHECK_REQUESTS));
         prober.begin(check.info().id);
         let running = AssertUnwindSafe(check.run(&cx)).catch_unwind();

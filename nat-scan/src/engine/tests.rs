@@ -72,7 +72,7 @@ fn equipment(kind: ScanKind) -> Equipment {
         tries: [short; 3],
         watch: [short; 3],
     };
-    Equipment { patience, ..Equipment::of(kind) }
+    Equipment { patience, ..Equipment::of(kind, Profile::Quiet) }
 }
 
 async fn observe(config: ScanConfig, api: &Arc<FakeApi>, sink: EventSink, cancel: CancellationToken) -> Outcome {

@@ -132,6 +132,7 @@ fn credential(name: &str, value: &[u8], who: As, redactor: &Redactor) -> StepHea
         _ if known => without_secrets(value, redactor),
         // Got during the scan, for example from a token endpoint.
         As::Second => scheme + &placeholder("NAT_TOKEN_2"),
+        As::Admin => scheme + &placeholder("NAT_TOKEN_ADMIN"),
         _ => scheme + &placeholder("NAT_TOKEN"),
     };
     StepHeader { name: name.to_owned(), value, latin1: false }

@@ -103,10 +103,10 @@ async fn ask(recheck: &Recheck, finding: &Finding) -> Verdict {
         return about_document(recheck, finding);
     }
     let functional = functional::all().iter().find(|check| check.info().id == finding.check_id);
-    let security = security::all().iter().find(|check| check.info().id == finding.check_id);
+    let security = security::all().into_iter().find(|check| check.info().id == finding.check_id);
     match (functional, security) {
         (Some(check), _) if finding.origin.is_some() => judge::functional(recheck, finding, *check).await,
-        (_, Some(check)) => judge::security(recheck, finding, *check).await,
+        (_, Some(check)) => judge::security(recheck, finding, check).await,
         _ => judge::by_answer(recheck, finding).await,
     }
 }

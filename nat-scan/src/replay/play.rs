@@ -50,7 +50,11 @@ async fn send(
         return Err(format!("{} is not sent in safe mode", step.method));
     }
     if !recheck.has(step.identity) {
-        let whose = if step.identity == As::Second { "those of a second user" } else { "any" };
+        let whose = match step.identity {
+            As::Second => "those of a second user",
+            As::Admin => "those of an administrator",
+            _ => "any",
+        };
         return Err(format!("the request needs credentials, and there are not {whose}"));
     }
     let request = fill::request(step, values)?;

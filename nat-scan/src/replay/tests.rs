@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::engine::{Now, SpecSource};
+use crate::engine::{Now, Profile, SpecSource};
 use crate::finding::{Capture, CaptureFrom, Confidence, Severity, Step, StepBody, StepHeader};
 use crate::identity::Credentials;
 use crate::policy::{SystemResolver, TargetPolicy};
@@ -121,6 +121,8 @@ impl Server {
             spec: SpecSource::Bytes { bytes: SPEC.into(), base: None },
             credentials: Credentials::Bearer(SecretString::from("right-token")),
             second_credentials: None,
+            admin_credentials: None,
+            profile: Profile::Quiet,
             concurrency: 2,
             limits: Limits::default(),
             max_requests: 2_000,

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::engine::{Outcome, ScanConfig, ScanKind, SpecSource};
+use crate::engine::{Outcome, Profile, ScanConfig, ScanKind, SpecSource};
 use crate::finding::Finding;
 use crate::identity::{Credentials, OAuth2};
 use crate::transport::Limits;
@@ -165,6 +165,8 @@ pub(super) fn scan_config(
         spec,
         credentials: identities.first.into_credentials(),
         second_credentials: identities.second.map(StoredCredentials::into_credentials),
+        admin_credentials: None,
+        profile: Profile::Quiet,
         concurrency: config.concurrency,
         limits,
         max_requests: config.max_requests,

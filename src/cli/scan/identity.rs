@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::secret::SecretString;
-use nat::scan::engine::ScanKind;
 use nat::scan::identity::{Credentials, OAuth2, SignUp, wfc};
 use url::Url;
 
@@ -35,12 +34,18 @@ pub(in crate::cli) struct IdentityArgs {
     /// Its password.
     #[arg(long, value_name = "PASSWORD", env = "NAT_SECOND_PASSWORD", hide_env_values = true)]
     second_password: Option<String>,
+    /// A user with more rights, for checks of what only such a user may do.
+    #[arg(long, value_name = "NAME")]
+    admin_user: Option<String>,
+    /// Its password.
+    #[arg(long, value_name = "PASSWORD", env = "NAT_ADMIN_PASSWORD", hide_env_values = true)]
+    admin_password: Option<String>,
     /// Users and how they sign in: an authentication file of the Web Fuzzing Commons, YAML or JSON. The first entry is
-    /// who the scan is, the second another user.
+    /// who the scan is, the second another user, one whose name contains 'admin' a user with more rights.
     #[arg(long, value_name = "FILE", conflicts_with = "oauth2_client")]
     auth_file: Option<PathBuf>,
-    /// Sign up users of the scan's own in any case. Without this only a functional scan does, when no credentials are
-    /// given and some operation wants them. The report names the users that were made.
+    /// Sign up users of the scan's own in any case. Without this it is done when no credentials are given and some
+    /// operation wants them. The report names the users that were made.
     #[arg(long, conflicts_with = "no_sign_up")]
     sign_up: bool,
     /// Never sign up anybody.
@@ -72,30 +77,50 @@ fn parse_header(text: &str) -> Result<(String, SecretString), String> {
     Ok((name.to_owned(), value.trim().to_owned().into()))
 }
 
-/// The scan's identity and a second one; or what is wrong with them.
-pub(super) fn credentials(args: &IdentityArgs, kind: ScanKind) -> Result<(Credentials, Option<Credentials>), String> {
+/// Who takes part in a scan.
+pub(super) struct Users {
+    pub(super) first: Credentials,
+    pub(super) second: Option<Credentials>,
+    pub(super) admin: Option<Credentials>,
+}
+
+/// Who takes part; or what is wrong with the arguments.
+pub(super) fn users(args: &IdentityArgs) -> Result<Users, String> {
     let mut all = single(args)?;
-    let mut second = None;
+    let (mut second, mut admin) = (None, None);
     if let Some(path) = &args.auth_file {
         let named = |why: String| format!("{}: {why}", path.display());
         let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-        let mut users = wfc::parse(&bytes).map_err(|error| named(error.to_string()))?.into_iter();
+        let users = wfc::parse(&bytes).map_err(|error| named(error.to_string()))?;
+        let is_admin = |user: &wfc::User| user.name.to_ascii_lowercase().contains("admin");
+        // A file that names only administrators names who the scan is.
+        let (admins, users): (Vec<_>, Vec<_>) = match users.iter().all(is_admin) {
+            true => (Vec::new(), users),
+            false => users.into_iter().partition(is_admin),
+        };
+        let mut users = users.into_iter();
         all.extend(users.next().map(|user| user.credentials));
         second = users.next().map(|user| user.credentials);
+        admin = admins.into_iter().next().map(|user| user.credentials);
     }
     if let Some(username) = &args.second_user {
         let password =
             args.second_password.clone().ok_or("--second-user needs NAT_SECOND_PASSWORD or --second-password")?;
         second = Some(Credentials::User { username: username.clone(), password: password.into() });
     }
-    let unasked = all.is_empty() && kind == ScanKind::Functional && !args.no_sign_up;
-    if args.sign_up || unasked {
+    if let Some(username) = &args.admin_user {
+        let password =
+            args.admin_password.clone().ok_or("--admin-user needs NAT_ADMIN_PASSWORD or --admin-password")?;
+        admin = Some(Credentials::User { username: username.clone(), password: password.into() });
+    }
+    if args.sign_up || (all.is_empty() && !args.no_sign_up) {
         let mut key = [0; 32];
         SystemEntropy.fill(&mut key);
         let key = key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
         all.push(Credentials::SignUp(SignUp { key, always: args.sign_up }));
     }
-    Ok((if all.is_empty() { Credentials::None } else { Credentials::All(all) }, second))
+    let first = if all.is_empty() { Credentials::None } else { Credentials::All(all) };
+    Ok(Users { first, second, admin })
 }
 
 /// What the arguments say, files aside.

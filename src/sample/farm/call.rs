@@ -23,16 +23,16 @@ impl Switches {
         Self::default()
     }
 
-    /// Every defect there is.
+    /// Every defect that a functional scan finds.
     #[must_use]
     pub fn all() -> Self {
-        Self(super::FUNCTIONAL.iter().map(|mutant| mutant.id).collect())
+        Self::of(super::FUNCTIONAL)
     }
 
-    /// One defect alone; unknown ids switch nothing on.
+    /// These defects.
     #[must_use]
-    pub fn one(id: &str) -> Self {
-        Self(super::FUNCTIONAL.iter().map(|mutant| mutant.id).filter(|known| *known == id).collect())
+    pub fn of(mutants: &[super::Mutant]) -> Self {
+        Self(mutants.iter().map(|mutant| mutant.id).collect())
     }
 
     pub(super) fn has(&self, id: &str) -> bool {

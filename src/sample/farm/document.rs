@@ -14,7 +14,7 @@ pub(super) fn all(ops: &[Op]) -> [(&'static str, Value); 3] {
 
 fn three_one(ops: &[Op]) -> Value {
     let mut paths = Map::new();
-    for op in ops {
+    for op in ops.iter().filter(|op| !op.hidden) {
         let path = paths.entry(op.path.clone()).or_insert_with(|| json!({}));
         path[op.method.to_ascii_lowercase()] = operation(op);
     }

@@ -17,6 +17,7 @@ mod op;
 mod pairs;
 mod resource;
 mod rule;
+pub mod security;
 mod shelf;
 mod wire;
 
@@ -38,18 +39,25 @@ use shelf::Shelves;
 /// A larger body is refused.
 const MAX_BODY: usize = 4 << 20;
 
+/// What happens to every answer: the farm, the path and the request.
+type Finish = fn(&Farm, &str, &Raw, &mut Response);
+
 /// The farm with its operations and documents.
 struct App {
     farm: Farm,
     ops: Vec<Op>,
     documents: [(&'static str, Value); 3],
+    finish: Vec<Finish>,
 }
 
 /// The farm with these mutants alive, its documents at `/openapi.json`, `/openapi-3.0.json` and `/swagger.json`.
 pub fn router(on: Switches) -> Router {
-    let ops = operations();
+    serving(on, operations(), Vec::new())
+}
+
+fn serving(on: Switches, ops: Vec<Op>, finish: Vec<Finish>) -> Router {
     let documents = document::all(&ops);
-    let app = App { farm: Farm { on, shelves: Shelves::default() }, ops, documents };
+    let app = App { farm: Farm { on, shelves: Shelves::default() }, ops, documents, finish };
     Router::new().fallback(serve).with_state(Arc::new(app))
 }
 
@@ -76,6 +84,7 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     if !response.headers().contains_key("cache-control") {
         set(&mut response, "cache-control", "no-store");
     }
+    app.finish.iter().for_each(|finish| finish(&app.farm, parts.uri.path(), &raw, &mut response));
     if raw.method == "HEAD" { without_body(response).await } else { response }
 }
 

@@ -17,7 +17,7 @@ pub struct Mutant {
     pub what: &'static str,
 }
 
-const fn mutant(
+pub(super) const fn mutant(
     id: &'static str,
     check: &'static str,
     endpoint: &'static str,
@@ -27,7 +27,7 @@ const fn mutant(
     Mutant { id, check, endpoint, at: "", twin, what }
 }
 
-const fn at(mut mutant: Mutant, at: &'static str) -> Mutant {
+pub(super) const fn at(mut mutant: Mutant, at: &'static str) -> Mutant {
     mutant.at = at;
     mutant
 }

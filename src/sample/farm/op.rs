@@ -31,6 +31,8 @@ pub(super) struct Op {
     pub(super) security: Option<Value>,
     pub(super) lapses: Arc<Vec<Lapse>>,
     pub(super) stray: Option<Stray>,
+    /// It answers, and the document does not name it.
+    pub(super) hidden: bool,
     pub(super) answer: Answer,
 }
 
@@ -50,6 +52,7 @@ impl Op {
             security: None,
             lapses: Arc::default(),
             stray: None,
+            hidden: false,
             answer: Arc::new(|_| super::call::empty(204)),
         }
     }
@@ -136,6 +139,12 @@ impl Op {
         if let Some(lapses) = Arc::get_mut(&mut self.lapses) {
             lapses.push(Lapse { mutant, slot, keyword });
         }
+        self
+    }
+
+    /// Not in the document.
+    pub(super) fn hidden(mut self) -> Self {
+        self.hidden = true;
         self
     }
 

@@ -1,33 +1,45 @@
 //! Security checks: can the API be abused? Each brings a baseline, a probe and a negative control, repeats them, and
 //! keeps silent unless the probe shows the defect every time and the control never.
 
-pub(crate) mod anonymous;
-mod cors;
-mod debug;
-mod detector;
+pub(crate) mod authentication;
+mod authorization;
+mod configuration;
+mod document;
 mod documented;
 mod exposure;
-mod headers;
 #[cfg(test)]
-mod tests;
-mod verbose;
+mod fixture;
+mod forgery;
+mod graphql;
+mod injection;
+mod learned;
+mod limits;
+mod point;
 
 use super::{As, Exchange, SecurityCheck, SecurityContext};
 use crate::identity::{without_cookie, without_query};
 use crate::spec::{Location, SecurityScheme};
 use crate::transport::Request;
 
-/// Every security check.
+pub(crate) use learned::Learned;
+
+/// Every security check, in the order in which they run.
 #[must_use]
-pub fn all() -> &'static [&'static dyn SecurityCheck] {
-    &[
-        &anonymous::AuthenticationIgnored::SECURITY,
-        &verbose::VerboseError,
-        &debug::DebugEndpoint,
-        &headers::SecurityHeaders,
-        &cors::Cors,
-        &exposure::ExcessiveData,
-    ]
+pub fn all() -> Vec<&'static dyn SecurityCheck> {
+    let areas = [
+        document::CHECKS,
+        exposure::CHECKS,
+        configuration::CHECKS,
+        authentication::CHECKS,
+        authorization::CHECKS,
+        injection::CHECKS,
+        forgery::CHECKS,
+        graphql::CHECKS,
+        limits::CHECKS,
+    ];
+    let mut all = areas.concat();
+    all.sort_by_key(|check| check.turn());
+    all
 }
 
 fn is_success(exchange: &Exchange) -> bool {

@@ -36,6 +36,8 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Stage<'a> {
     pub(crate) around: &'a Surroundings<'a>,
     pub(crate) resource: &'a Resource,
+    /// Who acts.
+    pub(crate) who: As,
     /// Which member of the answer is the id, once a read proved it.
     id_from: Mutex<Option<String>>,
 }
@@ -55,7 +57,13 @@ pub(crate) struct Thing {
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(around: &'a Surroundings<'a>, resource: &'a Resource) -> Self {
-        Self { around, resource, id_from: Mutex::new(None) }
+        Self { around, resource, who: As::Primary, id_from: Mutex::new(None) }
+    }
+
+    /// The same place with somebody else on it.
+    pub(crate) fn acting(&self, who: As) -> Self {
+        let id_from = self.id_from.lock().ok().and_then(|known| known.clone());
+        Self { around: self.around, resource: self.resource, who, id_from: Mutex::new(id_from) }
     }
 
     pub(crate) fn operation(&self, index: usize) -> Option<&'a Operation> {
@@ -257,7 +265,7 @@ impl<'a> Stage<'a> {
         let path = &target[url::Position::BeforePath..url::Position::AfterQuery];
         let mut request = Request::new("GET", path.to_owned());
         request.set_header("Accept", "application/json, */*;q=0.1");
-        self.around.prober.send(Some(operation.index), request, As::Primary).await
+        self.around.prober.send(Some(operation.index), request, self.who).await
     }
 
     /// Sends a case as it stands.
@@ -266,7 +274,7 @@ impl<'a> Stage<'a> {
         for (name, value) in headers {
             request.set_header(name, *value);
         }
-        self.around.prober.send(Some(operation.index), request, As::Primary).await
+        self.around.prober.send(Some(operation.index), request, self.who).await
     }
 
     /// Makes some objects below the same parents, so that a list has something to show: their parents and ids.

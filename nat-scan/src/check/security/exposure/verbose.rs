@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::{is_echo, may_repeat, rightful, without_credentials};
+use crate::check::security::{is_echo, may_repeat, rightful, without_credentials};
 use crate::check::trace::{self, Leak};
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{is_success, may_repeat, rightful, without_credentials};
 use crate::check::functional::{documented, grants_credentials};
+use crate::check::security::{is_success, may_repeat, rightful, without_credentials};
 use crate::check::shape::{is_soft_error, leaves, skeleton};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};

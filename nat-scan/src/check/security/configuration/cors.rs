@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{is_success, rightful, without_credentials};
+use crate::check::security::{is_success, rightful, without_credentials};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
 use crate::spec::{Location, SecurityScheme};

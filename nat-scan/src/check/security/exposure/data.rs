@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::detector::{Kind, detect};
-use super::documented::{Described, Step, described};
-use super::{is_echo, is_success, may_repeat, rightful, without_credentials};
 use crate::check::functional::grants_credentials;
+use crate::check::security::documented::{Described, Step, described};
+use crate::check::security::{is_echo, is_success, may_repeat, rightful, without_credentials};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity, masked};
 use crate::spec::Operation;

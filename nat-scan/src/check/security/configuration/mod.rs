@@ -1,0 +1,11 @@
+//! How the server is set up: headers, cross-origin rules, methods, TLS.
+
+mod cors;
+mod headers;
+#[cfg(test)]
+mod tests;
+
+use crate::check::SecurityCheck;
+
+/// Every check of this area.
+pub(super) const CHECKS: &[&dyn SecurityCheck] = &[&headers::SecurityHeaders, &cors::Cors];

@@ -1,0 +1,6 @@
+//! GraphQL endpoints.
+
+use crate::check::SecurityCheck;
+
+/// Every check of this area.
+pub(super) const CHECKS: &[&dyn SecurityCheck] = &[];

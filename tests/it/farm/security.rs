@@ -1,0 +1,94 @@
+//! The security half of the farm. Each area is scanned alone, with two users of the scan's own and an administrator,
+//! and at the end all of them together.
+
+use std::fmt::Write as _;
+
+use nat::sample::farm::security::{ADMIN, AREAS, Area, router};
+use nat::sample::farm::{Mutant, Switches};
+use nat_scan::engine::{Outcome, Profile, ScanConfig, ScanKind};
+use nat_scan::identity::{Credentials, SignUp};
+use tokio::net::TcpListener;
+
+use super::{SEEDS, details, is_of, strangers};
+use crate::engine;
+
+async fn scan(on: Switches, areas: &[Area], seed: u64) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let target = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(axum::serve(listener, router(on, areas)).into_future());
+    let key = "0123456789abcdef0123456789abcdef".to_owned().into();
+    let config = ScanConfig {
+        kind: ScanKind::Security,
+        credentials: Credentials::SignUp(SignUp { key, always: true }),
+        admin_credentials: Some(Credentials::User {
+            username: ADMIN.0.to_owned(),
+            password: ADMIN.1.to_owned().into(),
+        }),
+        profile: Profile::Thorough,
+        max_requests: 20_000,
+        max_bytes: 256 << 20,
+        seed,
+        scan_id: "scan_farm".to_owned(),
+        ..engine::config(&target, "/openapi.json")
+    };
+    let outcome = engine::run(config).await;
+    server.abort();
+    assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
+    outcome
+}
+
+/// Every mutant of the areas is found with each seed, no look-alike is reported, and nothing else is, with everything
+/// on and with everything off. The table of what was found.
+async fn judge(areas: &[Area], seeds: std::ops::RangeInclusive<u64>) -> String {
+    let mutants: Vec<Mutant> = areas.iter().flat_map(|area| area.mutants).copied().collect();
+    let (mut loud, mut quiet) = (Vec::new(), Vec::new());
+    for seed in seeds {
+        loud.push((seed, scan(Switches::of(&mutants), areas, seed).await));
+        quiet.push((seed, scan(Switches::none(), areas, seed).await));
+    }
+    let mut table = String::from("mutant | check | endpoint | found | look-alike reported\n");
+    let mut missed = Vec::new();
+    for mutant in &mutants {
+        let count = |is: &dyn Fn(&nat_scan::finding::Finding) -> bool| {
+            loud.iter().filter(|(_, outcome)| outcome.findings.iter().any(is)).count()
+        };
+        let found = count(&|finding| is_of(finding, mutant));
+        let twin = count(&|finding| finding.check_id == mutant.check && finding.endpoint == mutant.twin);
+        let all = loud.len();
+        let _ =
+            writeln!(table, "{} | {} | {} | {found}/{all} | {twin}/{all}", mutant.id, mutant.check, mutant.endpoint);
+        if found < all {
+            missed.push(format!("{} {} in {found}/{all}", mutant.check, mutant.id));
+        }
+    }
+    let (of_loud, of_quiet) = (strangers(&loud, &mutants), strangers(&quiet, &[]));
+    assert!(
+        missed.is_empty() && of_loud.is_empty() && of_quiet.is_empty(),
+        "{table}\nmissed {missed:#?}\nstrangers {of_loud:#?}\n{}\nwith everything off {of_quiet:#?}\n{}",
+        details(&loud, &mutants),
+        details(&quiet, &[])
+    );
+    table
+}
+
+/// One area, with two seeds: quick to run while one works on it.
+async fn area(name: &str) {
+    let area = AREAS.iter().find(|area| area.name == name).expect("an area");
+    judge(&[*area], 1..=2).await;
+}
+
+macro_rules! areas {
+    ($($name:ident),*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            area(stringify!($name)).await;
+        }
+    )*};
+}
+
+areas!(authentication, authorization, configuration, document, exposure, forgery, graphql, injection, limits);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_area_together() {
+    insta::assert_snapshot!(judge(AREAS, SEEDS).await);
+}
