@@ -159,6 +159,12 @@ impl Budget {
         self.deadline
     }
 
+    /// The last tenth of the time: what is suspected is proved before anything else is asked.
+    pub(super) fn is_late(&self) -> bool {
+        let now = Instant::now();
+        self.deadline.saturating_duration_since(now) < self.deadline.duration_since(self.begun) / 10
+    }
+
     /// The budget that refuses, if one does.
     pub(super) fn exhausted(&self) -> Option<Stop> {
         if self.bytes() >= self.max_bytes {

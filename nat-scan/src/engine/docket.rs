@@ -66,11 +66,12 @@ impl Docket {
         }
     }
 
-    /// The first suspicion below `watermark`: no earlier one can still come.
-    pub(super) fn next(&mut self, watermark: u64) -> Option<Candidate> {
+    /// The first suspicion below `watermark` about one of these operations: no earlier one can still come.
+    pub(super) fn next(&mut self, watermark: u64, of: impl Fn(usize) -> bool) -> Option<Candidate> {
         loop {
-            let first = self.waiting.first_entry().filter(|first| first.key().0 < watermark)?;
-            let (place, candidate) = first.remove_entry();
+            let mut below = self.waiting.range(..(watermark, 0));
+            let place = *below.find(|(_, candidate)| of(candidate.operation))?.0;
+            let candidate = self.waiting.remove(&place)?;
             let entry = self.entries.entry(candidate.key.clone()).or_default();
             entry.waiting.retain(|waiting| *waiting != place);
             if !entry.proved && entry.tries < MAX_TRIES {
@@ -149,7 +150,7 @@ mod tests {
             let run = |order: &[(u64, u8)]| {
                 let mut docket = Docket::default();
                 order.iter().for_each(|(position, defect)| docket.file(candidate(*position, *defect)));
-                let tried: Vec<u64> = std::iter::from_fn(|| docket.next(u64::MAX)).map(|c| c.position).collect();
+                let tried: Vec<u64> = std::iter::from_fn(|| docket.next(u64::MAX, |_| true)).map(|c| c.position).collect();
                 (tried, docket.seen(&candidate(0, 0).key))
             };
             let (tried, seen) = run(&shuffled);
@@ -171,11 +172,11 @@ mod tests {
     fn nothing_is_handed_out_before_earlier_cases_are_judged() {
         let mut docket = Docket::default();
         docket.file(candidate(5, 1));
-        assert!(docket.next(5).is_none());
+        assert!(docket.next(5, |_| true).is_none());
         docket.file(candidate(3, 1));
-        assert_eq!(docket.next(6).map(|c| c.position), Some(3));
+        assert_eq!(docket.next(6, |_| true).map(|c| c.position), Some(3));
         docket.settle(&candidate(0, 1).key);
-        assert!(docket.next(6).is_none());
+        assert!(docket.next(6, |_| true).is_none());
         assert_eq!(docket.seen(&candidate(0, 1).key), 2);
     }
 }

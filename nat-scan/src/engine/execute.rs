@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, OptionFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use super::budget::{Purpose, Stop};
 use super::crash::Pulse;
@@ -21,6 +21,7 @@ use super::passage::Passage;
 use super::plan::{Harm, Plan, Planned, Wave};
 use super::prove::{Knowledge, Proved, comparable, prove};
 use super::session::{Sending, Session};
+use super::slow::{Slow, Turn};
 use super::tally::{KEPT_BODY, Tally, copy, cut};
 use crate::check::{As, Context, Exchange, Proof};
 use crate::classify::WireTruth;
@@ -48,6 +49,7 @@ struct Landed {
     case: Case,
     request: Request,
     answer: Answer,
+    took: Duration,
 }
 
 /// Why no further case was started.
@@ -60,6 +62,8 @@ enum Launched {
     Refused,
 }
 
+/// A proof that is under way.
+type Lane = Option<BoxFuture<'static, Proved>>;
 type Flights = FuturesUnordered<BoxFuture<'static, Landed>>;
 
 /// The state of a running scan.
@@ -83,6 +87,7 @@ pub(super) struct Driver {
     baseline_bytes: usize,
     security: bool,
     held: Option<Planned>,
+    pub(super) slow: Slow,
     /// First segments of paths that a random request is under way to.
     busy: BTreeSet<String>,
     /// Positions that are not judged yet.
@@ -103,6 +108,7 @@ impl Driver {
         narrator: Narrator,
         security: bool,
         operations: usize,
+        slow: Slow,
     ) -> Self {
         let tallies = std::iter::repeat_with(Tally::default).take(session.api.operations.len()).collect();
         let lessons = Lessons::new(session.api.operations.len());
@@ -122,6 +128,7 @@ impl Driver {
             baseline_bytes: KEPT_BODY.min(MAX_BASELINE_BYTES / operations.max(1)),
             security,
             held: None,
+            slow,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             pulse: Pulse::default(),
@@ -205,7 +212,8 @@ impl Driver {
     async fn fly(&mut self, wave: Wave) -> Option<Stop> {
         let session = Arc::clone(&self.session);
         let mut flights = Flights::new();
-        let mut lane: Option<BoxFuture<'static, Proved>> = None;
+        // Quick operations do not wait for the proofs of slow ones.
+        let (mut lane, mut slow_lane): (Lane, Lane) = (None, None);
         let mut stop = None;
         let halt = halt(&session);
         tokio::pin!(halt);
@@ -215,11 +223,15 @@ impl Driver {
             let mut launched = Launched::All;
             if stop.is_none() {
                 launched = self.launch(&mut flights);
+                let idle = flights.is_empty();
                 if lane.is_none() {
-                    lane = self.next_proof(flights.is_empty());
+                    lane = self.next_proof(idle, false);
+                }
+                if slow_lane.is_none() {
+                    slow_lane = self.next_proof(idle, true);
                 }
             }
-            if flights.is_empty() && lane.is_none() {
+            if flights.is_empty() && lane.is_none() && slow_lane.is_none() {
                 match launched {
                     Launched::All => return stop,
                     Launched::Full => {}
@@ -240,6 +252,10 @@ impl Driver {
                     lane = None;
                     self.settle(proved);
                 }
+                Some(proved) = OptionFuture::from(slow_lane.as_mut()) => {
+                    slow_lane = None;
+                    self.settle(proved);
+                }
                 Some(landed) = flights.next() => self.land(landed),
             }
             if stop.is_none() && session.line.pace.gave_up() {
@@ -254,10 +270,11 @@ impl Driver {
     fn launch(&mut self, flights: &mut Flights) -> Launched {
         let width = self.session.line.pace.width();
         while flights.len() < width {
-            if self.docket.is_full() {
+            let is_late = self.docket.waiting() > 0 && self.session.line.budget.is_late();
+            if self.docket.is_full() || is_late {
                 return Launched::Full;
             }
-            let Some(mut planned) = self.held.take().or_else(|| self.plan.next()) else { return Launched::All };
+            let Some(mut planned) = self.upcoming(width) else { return Launched::All };
             // The next random requests follow from these answers, which must not depend on who was first.
             if planned.case.phase == Phase::Random && !self.busy.insert(self.root(planned.case.operation)) {
                 self.held = Some(planned);
@@ -284,13 +301,30 @@ impl Driver {
         Launched::Full
     }
 
+    /// The next case: of operations that answer quickly before those that do not.
+    fn upcoming(&mut self, width: usize) -> Option<Planned> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        if let Some(planned) = self.slow.next(width, false) {
+            return Some(planned);
+        }
+        while let Some(planned) = self.plan.next() {
+            if let Turn::Now(planned) = self.slow.admit(planned) {
+                return Some(planned);
+            }
+        }
+        self.slow.next(width, true)
+    }
+
     fn root(&self, operation: usize) -> String {
         let path = self.session.api.operations.get(operation).map_or("", |operation| &operation.path);
         path.split('/').nth(1).unwrap_or_default().to_owned()
     }
 
     fn land(&mut self, landed: Landed) {
-        let Landed { position, case, request, answer } = landed;
+        let Landed { position, case, request, answer, took } = landed;
+        self.slow.landed(case.operation, took);
         if case.phase == Phase::Random {
             self.busy.remove(&self.root(case.operation));
         }
@@ -347,6 +381,7 @@ impl Driver {
         }
         self.open.clear();
         self.busy.clear();
+        self.slow.end();
         for tally in &mut self.tallies {
             tally.in_flight = 0;
         }
@@ -405,11 +440,11 @@ impl Driver {
     }
 
     /// The next proof that needs requests; those that need none are settled at once.
-    fn next_proof(&mut self, idle: bool) -> Option<BoxFuture<'static, Proved>> {
+    fn next_proof(&mut self, idle: bool, slow: bool) -> Lane {
         loop {
             let open = self.open.first().copied().filter(|_| !(idle && self.docket.is_full()));
             let watermark = open.unwrap_or(u64::MAX);
-            let candidate = self.docket.next(watermark)?;
+            let candidate = self.docket.next(watermark, |operation| self.slow.is(operation) == slow)?;
             if candidate.suspicion.proof == Proof::Direct {
                 let exchanges = Some(Vec::new());
                 self.settle(Proved { candidate, exchanges, minimal: None, starved: false, sent: Vec::new() });
@@ -508,6 +543,12 @@ impl Driver {
         if self.starved || self.docket.waiting() > 0 {
             self.narrator.notice("Some suspicions could not be proved within the budget and are not reported.");
         }
+        let slow = self.slow.left_out().iter().filter_map(|index| self.session.api.operations.get(*index));
+        let slow: Vec<String> = slow.map(Operation::endpoint).collect();
+        if let Some(first) = slow.first() {
+            let others = if slow.len() > 1 { format!(" and {} others", slow.len() - 1) } else { String::new() };
+            self.narrator.notice(format!("{first}{others} took long to answer; some of their requests were left out."));
+        }
         if self.docket.overflowed() {
             self.narrator.notice("There were too many different suspicions; the later ones are not reported.");
         }
@@ -571,6 +612,7 @@ impl Driver {
 /// One case: credentials, bytes out, answer in.
 async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
     let Planned { position, case, mut request } = planned;
+    let begun = Instant::now();
     let passage = Passage::of_case(&session.words, position);
     let how = Sending { fresh: false, purpose: Purpose::Case, operation: Some(case.operation), paid: true };
     let answer = session.exchange(&passage, &mut request, As::Primary, how).await;
@@ -582,7 +624,7 @@ async fn fly_one(session: Arc<Session>, planned: Planned) -> Landed {
         throttled: None,
         replayed: false,
     });
-    Landed { position, case, request, answer }
+    Landed { position, case, request, answer, took: begun.elapsed() }
 }
 
 /// Resolves when the scan has to stop.

@@ -34,6 +34,7 @@ mod scout;
 mod sequences;
 mod session;
 mod signature;
+mod slow;
 mod tally;
 
 #[cfg(test)]

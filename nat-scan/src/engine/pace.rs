@@ -72,6 +72,8 @@ struct State {
     throttled: u32,
     /// Answers 503 without a time in a row.
     busy: u32,
+    /// Requests in a row that were not answered in time.
+    late: usize,
     pause_until: Option<Instant>,
     cut_at: Option<Instant>,
 }
@@ -87,6 +89,7 @@ impl Pace {
             successes: 0,
             throttled: 0,
             busy: 0,
+            late: 0,
             pause_until: None,
             cut_at: None,
         };
@@ -130,7 +133,13 @@ impl Pace {
         let throttle = match result {
             Ok(response) => throttle(response, &self.patience),
             Err(TransportError::Timeout(_)) => {
-                self.cut(&mut self.state());
+                // One operation that hangs while others answer is no overload.
+                let mut state = self.state();
+                state.late += 1;
+                if state.late >= state.width.max(2) {
+                    state.late = 0;
+                    self.cut(&mut state);
+                }
                 return false;
             }
             Err(_) => None,
@@ -139,6 +148,7 @@ impl Pace {
         let Some(pause) = throttle else {
             state.throttled = 0;
             state.busy = 0;
+            state.late = 0;
             state.grow(self.max);
             return false;
         };

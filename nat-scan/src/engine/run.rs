@@ -22,6 +22,7 @@ use super::prepare::{Ready, announce, failure, prepare, reach};
 use super::probe::ScanProber;
 use super::scope::Scope;
 use super::sequences::sequences;
+use super::slow::Slow;
 use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
 use crate::check::security::Learned;
 use crate::check::security::authentication::anonymous::AuthenticationIgnored;
@@ -146,7 +147,8 @@ async fn test(
     let words = Arc::clone(&session.words);
     let plan = Plan::new(Arc::clone(&api), session.base_path.clone(), config.seed, words, what);
     let judges = Judges::new(equipment.functional);
-    let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count);
+    let slow = Slow::new(config.max_duration, config.concurrency, count);
+    let mut driver = Driver::new(Arc::clone(&session), judges, plan, narrator, is_security, count, slow);
     let mut verdicts = (0, 0);
     if !is_security {
         let faults = contain(|| functional::static_findings(&api, &session.report, ports.now.now()));
