@@ -32,7 +32,14 @@ pub(super) fn write_request(out: &mut Vec<u8>, request: &Request, constant_lines
         }
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    out.extend_from_slice(constant_lines);
+    match request.foreign_host() {
+        None => out.extend_from_slice(constant_lines),
+        Some(host) => {
+            out.extend_from_slice(format!("Host: {host}\r\n").as_bytes());
+            let first = constant_lines.iter().position(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            out.extend_from_slice(&constant_lines[first..]);
+        }
+    }
     let mut accepts = false;
     for (name, value) in &request.headers {
         if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))

@@ -40,6 +40,14 @@ impl Request {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
     }
 
+    /// What is sent in the place of the target's own name: a `Host` below `.example`, where nobody lives. With any other
+    /// name, services beside the target could be reached that nobody allowed.
+    pub(crate) fn foreign_host(&self) -> Option<&str> {
+        let host = std::str::from_utf8(self.header("host")?).ok()?;
+        let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        (is_name && host.len() <= 120 && host.ends_with(".example")).then_some(host)
+    }
+
     /// Replaces all headers of that name.
     pub fn set_header(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));

@@ -2,10 +2,13 @@
 
 mod cors;
 mod headers;
+mod host;
+mod method;
 #[cfg(test)]
 mod tests;
 
 use crate::check::SecurityCheck;
 
 /// Every check of this area.
-pub(super) const CHECKS: &[&dyn SecurityCheck] = &[&headers::SecurityHeaders, &cors::Cors];
+pub(super) const CHECKS: &[&dyn SecurityCheck] = 
+    &[&headers::SecurityHeaders, &cors::Cors, &method::Methods, &host::HostTrusted];

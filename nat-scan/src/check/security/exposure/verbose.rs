@@ -35,21 +35,37 @@ impl SecurityCheck for VerboseError {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
+        let mut leaks: Vec<(usize, &Exchange, Leak)> = cx
+            .traffic
+            .iter()
+            .filter(|(_, exchange)| may_repeat(cx, &exchange.request.method))
+            .filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?)))
+            .collect();
+        leaks.sort_by_key(|(operation, ..)| *operation);
         let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for (operation, exchange) in cx.traffic {
+        let mut found: Vec<Finding> = Vec::new();
+        for (operation, exchange, leak) in leaks {
             if found.len() >= MAX_CONFIRMED {
                 break;
             }
-            if let Some(leak) = leak(exchange)
-                && may_repeat(cx, &exchange.request.method)
-                && seen.insert((*operation, leak.kind.clone(), leak.frame.clone()))
-            {
-                found.extend(confirm(cx, *operation, exchange, &leak).await);
+            // One place in the program is one defect, however many operations lead there.
+            let place = is_place(&leak).then_some(leak.frame.clone());
+            let known = place.clone().is_some_and(|place| seen.contains(&(None, place)));
+            if known || !seen.insert((Some(operation), format!("{}|{}", leak.kind, leak.frame))) {
+                continue;
+            }
+            if let Some(finding) = confirm(cx, operation, exchange, &leak).await {
+                found.push(finding);
+                seen.extend(place.map(|place| (None, place)));
             }
         }
         found
     }
+}
+
+/// Names a place in the program; a database says the same wherever it is asked.
+fn is_place(leak: &Leak) -> bool {
+    leak.strong && leak.frame.contains('.')
 }
 
 /// An error answer that lets something slip that we did not say ourselves.
