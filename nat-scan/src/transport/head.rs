@@ -237,6 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn host_is_the_targets_or_one_where_nobody_lives() {
+        for (host, expected) in [
+            ("natabc.example", "Host: natabc.example\r\n"),
+            ("other.test", "Host: api.test\r\n"),
+            ("a.example\r\nX: 1.example", "Host: api.test\r\n"),
+        ] {
+            let mut request = Request::new("GET", "/");
+            request.set_header("Host", host);
+            let mut out = Vec::new();
+            write_request(&mut out, &request, &constant_lines("api.test", "scan"));
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains(expected) && text.matches("Host: ").count() == 1, "{host}: {text}");
+        }
+    }
+
+    #[test]
     fn request_without_body_has_a_length_only_where_one_is_expected() {
         for (method, expected) in [("GET", false), ("DELETE", false), ("POST", true), ("PUT", true), ("PATCH", true)] {
             let mut out = Vec::new();

@@ -22,7 +22,7 @@ static INFO: CheckInfo = CheckInfo {
 const VECTOR: &str = "CVSS:3.1/AV:N/AC:H/PR:N/UI:R/S:U/C:N/I:L/A:N";
 
 /// Operations tried: names are configured for the whole server.
-const MAX_OPERATIONS: usize = 8;
+const MAX_OPERATIONS: usize = 12;
 /// Of a body that is searched.
 const MAX_TEXT: usize = 256 << 10;
 

@@ -81,9 +81,10 @@ impl SecurityCheck for CachedPrivate {
             if tried >= MAX_OPERATIONS {
                 break;
             }
+            // What anybody may read may be cached. The address is one that no cache knows yet.
             let plain = without_credentials(cx, &baseline.request);
-            let Some(refused) = cx.prober.send(Some(operation.index), plain.clone(), As::Anonymous).await else { break };
-            // What anybody may read may be cached.
+            let fresh = Disguise::Query.apply(&plain, &cx.prober.nonce());
+            let Some(refused) = cx.prober.send(Some(operation.index), fresh, As::Anonymous).await else { break };
             if !matches!(refused.status(), Some(401 | 403)) {
                 continue;
             }

@@ -44,6 +44,8 @@ const IN_FOLDER: [&str; 6] = ["export", "debug", "all", "admin", "internal", "ba
 /// An answer at a path that nobody documented.
 struct Hidden {
     path: String,
+    /// Who got the answer.
+    who: As,
     probe: Exchange,
     control: Exchange,
     repeat: Exchange,
@@ -115,7 +117,7 @@ async fn versions(cx: &SecurityContext<'_>) -> Vec<Hidden> {
                 let beside = format!("{before}/{}/{rest}", cx.prober.nonce());
                 if let Some(mut one) = look(cx, &place, &beside).await {
                     alive += 1;
-                    one.guarded = if one.probe.identity == As::Anonymous { guards(cx, request).await } else { None };
+                    one.guarded = if one.who == As::Anonymous { guards(cx, request).await } else { None };
                     hidden.push(one);
                 }
             }
@@ -223,7 +225,7 @@ async fn look(cx: &SecurityContext<'_>, place: &str, beside: &str) -> Option<Hid
                 let control = cx.prober.send(None, Request::new("GET", beside), who).await?;
                 let repeat = cx.prober.send(None, request, who).await?;
                 let alone = !is_alive(cx, &control) && is_alive(cx, &repeat);
-                return alone.then(|| Hidden { path: place.to_owned(), probe, control, repeat, guarded: None });
+                return alone.then(|| Hidden { path: place.to_owned(), who, probe, control, repeat, guarded: None });
             }
             // Only who is asked for credentials is asked again with some.
             Some(401 | 403) => {}
