@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod decode;
 pub mod fetch;
+mod handshake;
 mod head;
 pub mod http;
 mod pace;
@@ -209,11 +210,27 @@ impl Default for Limits {
     }
 }
 
+/// What a server offers before HTTP begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Protocol versions that are accepted, the newest first: `TLS 1.3`.
+    pub versions: Vec<&'static str>,
+    /// When the certificate of the server runs out, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// The usual port without TLS answers with the API instead of sending clients here; none: not asked.
+    pub plain: Option<bool>,
+}
+
 /// Sends requests to one origin. Redirects are never followed.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// One exchange. `fresh` asks for a connection that nothing used before.
     async fn send(&self, request: &Request, fresh: bool) -> Result<Response, TransportError>;
+
+    /// How the target speaks TLS; none when it does not, or this transport cannot tell.
+    async fn tls(&self) -> Option<TlsFacts> {
+        None
+    }
 
     /// Scheme, host and port, for `curl` lines and reports: `http://127.0.0.1:8080`.
     fn origin(&self) -> &str;

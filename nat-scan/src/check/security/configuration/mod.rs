@@ -6,9 +6,10 @@ mod host;
 mod method;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use crate::check::SecurityCheck;
 
 /// Every check of this area.
 pub(super) const CHECKS: &[&dyn SecurityCheck] = 
-    &[&headers::SecurityHeaders, &cors::Cors, &method::Methods, &host::HostTrusted];
+    &[&headers::SecurityHeaders, &cors::Cors, &method::Methods, &host::HostTrusted, &tls::Tls];
