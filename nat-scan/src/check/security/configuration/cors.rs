@@ -25,9 +25,9 @@ const AMBIENT: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:L/A:N";
 const TOKEN: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:L/I:N/A:N";
 
 /// Operations tried: the setting is nearly always one for the whole server.
-const MAX_OPERATIONS: usize = 80;
+const MAX_OPERATIONS: usize = 60;
 /// Of these, tried with every trick.
-const MAX_TRICKED: usize = 24;
+const MAX_TRICKED: usize = 16;
 
 /// How an origin gets past the rule of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]

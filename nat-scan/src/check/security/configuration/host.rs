@@ -35,7 +35,8 @@ enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 3] = [Self::ForwardedHost, Self::Forwarded, Self::Host];
+    /// Asked together: the first ones change nothing where nobody reads them, the last one may lead elsewhere.
+    const ROUNDS: [&[Self]; 2] = [&[Self::ForwardedHost, Self::Forwarded], &[Self::Host]];
 
     const fn header(self) -> &'static str {
         match self {
@@ -45,11 +46,9 @@ impl Source {
         }
     }
 
-    fn apply(self, request: &Request, host: &str) -> Request {
-        let mut request = request.clone();
+    fn apply(self, request: &mut Request, host: &str) {
         let value = if matches!(self, Self::Forwarded) { format!("host={host}") } else { host.to_owned() };
         request.set_header(self.header(), value);
-        request
     }
 }
 
@@ -69,10 +68,12 @@ impl SecurityCheck for HostTrusted {
         // Whoever names hosts in its answers is asked first.
         let mut reads: Vec<(usize, &Exchange)> = reads.collect();
         reads.sort_by_key(|(index, one)| (!names_a_host(one), *index));
-        for source in Source::ALL {
+        for round in Source::ROUNDS {
             for (index, baseline) in reads.iter().take(MAX_OPERATIONS) {
-                if let Some(finding) = prove(cx, *index, baseline, source).await {
-                    return vec![finding];
+                for source in believed(cx, *index, baseline, round).await {
+                    if let Some(finding) = prove(cx, *index, baseline, source).await {
+                        return vec![finding];
+                    }
                 }
             }
         }
@@ -87,11 +88,26 @@ fn names_a_host(exchange: &Exchange) -> bool {
     })
 }
 
+/// Which of them seem to be, asked together.
+async fn believed(cx: &SecurityContext<'_>, index: usize, baseline: &Exchange, round: &[Source]) -> Vec<Source> {
+    let mut request = without_credentials(cx, &baseline.request);
+    let hosts: Vec<(Source, String)> =
+        round.iter().map(|source| (*source, format!("{}.example", cx.prober.nonce()))).collect();
+    hosts.iter().for_each(|(source, host)| source.apply(&mut request, host));
+    let Some(answer) = cx.prober.send(Some(index), request, rightful(cx)).await else { return Vec::new() };
+    hosts.into_iter().filter(|(_, host)| links_to(&answer, host).is_some()).map(|(source, _)| source).collect()
+}
+
 async fn prove(cx: &SecurityContext<'_>, index: usize, baseline: &Exchange, source: Source) -> Option<Finding> {
     let plain = without_credentials(cx, &baseline.request);
     let who = rightful(cx);
     let first = format!("{}.example", cx.prober.nonce());
-    let probe = cx.prober.send(Some(index), source.apply(&plain, &first), who).await?;
+    let with = |host: &str| {
+        let mut request = plain.clone();
+        source.apply(&mut request, host);
+        request
+    };
+    let probe = cx.prober.send(Some(index), with(&first), who).await?;
     let place = links_to(&probe, &first)?;
     // What repeats any header repeats this one, too.
     let echoed = format!("{}.example", cx.prober.nonce());
@@ -99,7 +115,7 @@ async fn prove(cx: &SecurityContext<'_>, index: usize, baseline: &Exchange, sour
     echo.set_header("X-Nat-Echo", format!("http://{echoed}/"));
     let control = cx.prober.send(Some(index), echo, who).await?;
     let second = format!("{}.example", cx.prober.nonce());
-    let repeat = cx.prober.send(Some(index), source.apply(&plain, &second), who).await?;
+    let repeat = cx.prober.send(Some(index), with(&second), who).await?;
     if links_to(&control, &echoed).is_some() || links_to(&repeat, &second) != Some(place) {
         return None;
     }

@@ -252,7 +252,10 @@ pub(super) const SEQUENTIAL_ID: Rule = Rule {
     find: |api| {
         let is_number = |schema: &crate::schema::Schema| schema.resolve(schema.node())["type"] == "integer";
         let ids = api.operations.iter().flat_map(|one| one.parameters.iter().map(move |parameter| (one, parameter)));
-        let ids = ids.filter(|(_, parameter)| parameter.location == Location::Path && is_number(&parameter.schema));
+        let is_id = |name: &str| tokens(name).last().is_some_and(|word| word == "id");
+        let ids = ids.filter(|(_, parameter)| {
+            parameter.location == Location::Path && is_id(&parameter.name) && is_number(&parameter.schema)
+        });
         ids.map(|(one, parameter)| Fault::new(parameter.pointer.clone(), format!("{} path {}", one.endpoint(), parameter.name)))
             .collect()
     },
