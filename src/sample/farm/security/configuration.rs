@@ -25,7 +25,8 @@ const HOME: &str = "farm.example";
 fn finish(farm: &Farm, path: &str, raw: &Raw, response: &mut Response) {
     let header = |name: &str| raw.headers.get(name).and_then(|value| value.to_str().ok());
     if farm.on.has("trace-echo") && raw.method == "TRACE" && path == "/" {
-        let lines = raw.headers.iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+        let lines =
+            raw.headers.iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
         let echo = format!("TRACE {path} HTTP/1.1\r\n{}", lines.collect::<String>());
         *response = reply(200, &[("content-type", "message/http")], echo);
     }

@@ -83,12 +83,27 @@ fn members() -> Vec<Op> {
             Some(("password-read-back", "password", "tulip-carpet-91")),
         ),
         read("/printers/{id}", password, json!({"name": "lobby", "password": "********"}), None),
-        read("/purchases/{id}", named(), json!({"name": "p"}), Some(("card-in-answer", "card_number", "4242424242424242"))),
+        read(
+            "/purchases/{id}",
+            named(),
+            json!({"name": "p"}),
+            Some(("card-in-answer", "card_number", "4242424242424242")),
+        ),
         // Sixteen digits, and the last one is wrong for a card.
         open(read("/raffles/{id}", named(), json!({"name": "r", "card_number": "4242424242424243"}), None)),
-        read("/uplinks/{id}", named(), json!({"name": "u"}), Some(("cloud-key-in-answer", "access", "AKIAQ7ZB3MNPL2XKVW4T"))),
+        read(
+            "/uplinks/{id}",
+            named(),
+            json!({"name": "u"}),
+            Some(("cloud-key-in-answer", "access", "AKIAQ7ZB3MNPL2XKVW4T")),
+        ),
         open(read("/downlinks/{id}", named(), json!({"name": "d", "access": "AKIA****************"}), None)),
-        read("/freights/{id}", named(), json!({"name": "f"}), Some(("internal-address", "served_by", "10.3.0.17:8080"))),
+        read(
+            "/freights/{id}",
+            named(),
+            json!({"name": "f"}),
+            Some(("internal-address", "served_by", "10.3.0.17:8080")),
+        ),
         open(read("/cargos/{id}", named(), json!({"name": "c", "served_by": "198.51.100.7:443"}), None)),
         read("/desks/{id}", named(), json!({"name": "d"}), Some(("undescribed-member", "cost_centre", "C-14"))),
         open(read("/lockers/{id}", named(), json!({"name": "l", "cost_centre": "C-14"}), None)),
@@ -98,9 +113,7 @@ fn members() -> Vec<Op> {
 fn people() -> Vec<Op> {
     let guest = object(&["name"], json!({"name": text(), "mail": text()}));
     let list = |name: &str| object(&[name], json!({name: {"type": "array", "items": guest.clone()}}));
-    let all = |path: &str, name: &str| {
-        Op::get(path).gives("200", list(name)).gives_nothing("401").secured(bearer())
-    };
+    let all = |path: &str, name: &str| Op::get(path).gives("200", list(name)).gives_nothing("401").secured(bearer());
     vec![
         all("/guests", "guests").answer(|call| {
             let Some(user) = call.user() else { return who_are_you() };
@@ -114,9 +127,12 @@ fn people() -> Vec<Op> {
         }),
         // Who is behind an address is not shown.
         all("/hosts", "hosts").answer(|call| match call.user() {
-            Some(_) => answer(200, json!({"hosts": [
+            Some(_) => answer(
+                200,
+                json!({"hosts": [
                 {"name": "Ines", "mail": "i***@post.example"}, {"name": "Bela", "mail": "b***@post.example"},
-                {"name": "Office", "mail": "info@inn.example"}]})),
+                {"name": "Office", "mail": "info@inn.example"}]}),
+            ),
             None => who_are_you(),
         }),
     ]
@@ -129,7 +145,8 @@ fn errors() -> Vec<Op> {
     let hours = || object(&["hours"], json!({"hours": {"type": "integer", "minimum": 0, "maximum": 500}}));
     let price = || object(&["price"], json!({"price": {"type": "integer"}}));
     let fault = || object(&["error"], json!({"error": text()}));
-    let priced = |path: &str| Op::post(path).body(hours()).gives("200", price()).gives("422", fault()).gives("400", fault());
+    let priced =
+        |path: &str| Op::post(path).body(hours()).gives("200", price()).gives("422", fault()).gives("400", fault());
     let price_of = |call: &Call<'_>| answer(200, json!({"price": call.body["hours"].as_i64().unwrap_or(0) * 80}));
     vec![
         priced("/estimates").lapse("stack-trace", "body /hours", "type").answer(move |call| {
@@ -154,7 +171,11 @@ fn hidden() -> Vec<Op> {
     let always = |path: &str, shown: fn() -> Response| Op::get(path).hidden().answer(move |_| shown());
     vec![
         only_with("env-file", "/.env", || {
-            reply(200, &[("content-type", "text/plain")], "APP_KEY=9f2c7a51d0e3\nDB_PASSWORD=tulip-carpet-91\nPORT=80\n")
+            reply(
+                200,
+                &[("content-type", "text/plain")],
+                "APP_KEY=9f2c7a51d0e3\nDB_PASSWORD=tulip-carpet-91\nPORT=80\n",
+            )
         }),
         always("/env", || answer(200, json!({"environment": "production"}))),
         only_with("actuator-env", "/actuator/env", || {
@@ -163,7 +184,8 @@ fn hidden() -> Vec<Op> {
         // A public status page.
         always("/actuator/health", || answer(200, json!({"status": "UP"}))),
         only_with("open-metrics", "/metrics", || {
-            let text = "# HELP farm_requests_total Requests.\n# TYPE farm_requests_total counter\nfarm_requests_total 3\n";
+            let text =
+                "# HELP farm_requests_total Requests.\n# TYPE farm_requests_total counter\nfarm_requests_total 3\n";
             reply(200, &[("content-type", "text/plain; version=0.0.4")], text)
         }),
         // The same page for whatever is asked there.
@@ -175,8 +197,11 @@ fn hidden() -> Vec<Op> {
         only_with("forgotten-path", "/backup", || answer(200, json!({"tables": ["users", "orders"]}))),
         always("/private", || error(403, "only from the office")),
         only_with("internal-document", "/internal/openapi.json", || {
-            answer(200, json!({"openapi": "3.1.0", "info": {"title": "Farm internal", "version": "1"}, "paths": {
-                "/crops/burn": {"post": {"responses": {"200": {"description": "Done."}}}}}}))
+            answer(
+                200,
+                json!({"openapi": "3.1.0", "info": {"title": "Farm internal", "version": "1"}, "paths": {
+                "/crops/burn": {"post": {"responses": {"200": {"description": "Done."}}}}}}),
+            )
         }),
         // About the API, for people.
         always("/docs", || {
@@ -209,7 +234,8 @@ fn cached() -> Vec<Op> {
     let own = |user: &str| json!({"owner": user, "sum": 81.5});
     vec![
         guarded("/statements").answer(move |call| {
-            let kept = call.raw.query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+            let kept =
+                call.raw.query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
             let is_cached = call.on("cached-private-answer") && !kept.is_empty();
             let mut state = call.farm.shelves.state();
             let known = state.shelves.entry("cache").or_default().things.get(&kept).map(|thing| thing.value.clone());

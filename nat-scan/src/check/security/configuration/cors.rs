@@ -106,12 +106,7 @@ impl SecurityCheck for Cors {
     }
 }
 
-async fn prove(
-    cx: &SecurityContext<'_>,
-    operation: usize,
-    baseline: &Exchange,
-    tricks: &[Trick],
-) -> Option<Proof> {
+async fn prove(cx: &SecurityContext<'_>, operation: usize, baseline: &Exchange, tricks: &[Trick]) -> Option<Proof> {
     let plain = without_credentials(cx, &baseline.request);
     let who = rightful(cx);
     for &trick in tricks {

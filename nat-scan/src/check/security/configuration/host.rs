@@ -142,7 +142,9 @@ const LOCATION: &str = "in Location";
 fn links_to(exchange: &Exchange, host: &str) -> Option<&'static str> {
     let response = exchange.response()?;
     let is_link = |text: &str| {
-        ["http://", "https://", "https:\\/\\/", "http:\\/\\/"].iter().any(|scheme| text.contains(&format!("{scheme}{host}")))
+        ["http://", "https://", "https:\\/\\/", "http:\\/\\/"]
+            .iter()
+            .any(|scheme| text.contains(&format!("{scheme}{host}")))
     };
     if response.header("location").is_some_and(is_link) {
         return Some(LOCATION);

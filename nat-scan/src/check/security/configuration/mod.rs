@@ -11,5 +11,5 @@ mod tls;
 use crate::check::SecurityCheck;
 
 /// Every check of this area.
-pub(super) const CHECKS: &[&dyn SecurityCheck] = 
+pub(super) const CHECKS: &[&dyn SecurityCheck] =
     &[&headers::SecurityHeaders, &cors::Cors, &method::Methods, &host::HostTrusted, &tls::Tls];

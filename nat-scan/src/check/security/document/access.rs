@@ -145,7 +145,9 @@ pub(super) const UNKNOWN_SCHEME: Rule = Rule {
     },
     vector: INFO,
     find: |api| {
-        let unknown = |one: &Operation| one.security.iter().flat_map(|all| all.keys()).any(|name| !api.security_schemes.contains_key(name));
+        let unknown = |one: &Operation| {
+            one.security.iter().flat_map(|all| all.keys()).any(|name| !api.security_schemes.contains_key(name))
+        };
         operations(api, unknown)
     },
 };
@@ -178,7 +180,8 @@ pub(super) const NO_SCOPES: Rule = Rule {
     vector: INFO,
     find: |api| {
         let is_oauth = |name: &String| api.oauth_flows.iter().any(|flow| flow.scheme == *name);
-        let bare = |one: &Operation| one.security.iter().flatten().any(|(name, scopes)| is_oauth(name) && scopes.is_empty());
+        let bare =
+            |one: &Operation| one.security.iter().flatten().any(|(name, scopes)| is_oauth(name) && scopes.is_empty());
         operations(api, bare)
     },
 };
@@ -193,7 +196,7 @@ pub(super) const INTERNAL_SERVER: Rule = Rule {
         owasp: Some("API9:2023"),
     },
     vector: INFO,
-    find: |api| servers(api, |url| is_private(url)),
+    find: |api| servers(api, is_private),
 };
 
 pub(super) const GET_CHANGES: Rule = Rule {
@@ -221,7 +224,8 @@ pub(super) const INTERNAL_PATH: Rule = Rule {
     vector: INFO,
     find: |api| {
         const WORDS: [&str; 6] = ["debug", "internal", "admin", "test", "actuator", "backdoor"];
-        let is_internal = |segment: &str| WORDS.contains(&segment.trim_start_matches('_').to_ascii_lowercase().as_str());
+        let is_internal =
+            |segment: &str| WORDS.contains(&segment.trim_start_matches('_').to_ascii_lowercase().as_str());
         operations(api, |one| one.path.split('/').any(is_internal))
     },
 };
@@ -256,8 +260,10 @@ pub(super) const SEQUENTIAL_ID: Rule = Rule {
         let ids = ids.filter(|(_, parameter)| {
             parameter.location == Location::Path && is_id(&parameter.name) && is_number(&parameter.schema)
         });
-        ids.map(|(one, parameter)| Fault::new(parameter.pointer.clone(), format!("{} path {}", one.endpoint(), parameter.name)))
-            .collect()
+        ids.map(|(one, parameter)| {
+            Fault::new(parameter.pointer.clone(), format!("{} path {}", one.endpoint(), parameter.name))
+        })
+        .collect()
     },
 };
 
@@ -310,18 +316,29 @@ fn is_private(url: &Url) -> bool {
 
 /// Who signs up, or tells about an event, has no credentials yet.
 fn is_for_strangers(operation: &Operation) -> bool {
-    const WORDS: [&str; 10] =
-        ["register", "registration", "signup", "webhook", "webhooks", "callback", "forgot", "reset", "contact", "subscribe"];
+    const WORDS: [&str; 10] = [
+        "register",
+        "registration",
+        "signup",
+        "webhook",
+        "webhooks",
+        "callback",
+        "forgot",
+        "reset",
+        "contact",
+        "subscribe",
+    ];
     let named = operation.path.split('/').filter(|segment| !segment.contains('{')).flat_map(tokens);
     named.chain(operation.operation_id.iter().flat_map(|id| tokens(id))).any(|word| WORDS.contains(&word.as_str()))
 }
 
-/// The last word of the path, or the first of the id, is a verb of change.
+/// The last word of the path begins with a verb of change, or the id with one that takes something away.
 fn sounds_like_change(operation: &Operation) -> bool {
-    const VERBS: [&str; 11] =
-        ["delete", "remove", "reset", "create", "createdb", "update", "purge", "drop", "wipe", "shutdown", "restart"];
+    const TAKES: [&str; 6] = ["delete", "remove", "reset", "purge", "drop", "wipe"];
+    const MAKES: [&str; 5] = ["create", "createdb", "update", "shutdown", "restart"];
     let last = operation.path.rsplit('/').find(|segment| !segment.is_empty() && !segment.contains('{'));
-    let verb = |word: Option<String>| word.is_some_and(|word| VERBS.contains(&word.as_str()));
-    verb(last.and_then(|segment| tokens(segment).into_iter().next()))
-        || verb(operation.operation_id.as_deref().and_then(|id| tokens(id).into_iter().next()))
+    let first = |text: &str| tokens(text).into_iter().next().unwrap_or_default();
+    let (path, id) = (last.map(first).unwrap_or_default(), operation.operation_id.as_deref().map(first));
+    let takes = |word: &str| TAKES.contains(&word);
+    takes(&path) || MAKES.contains(&path.as_str()) || id.is_some_and(|id| takes(&id))
 }

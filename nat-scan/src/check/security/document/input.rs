@@ -18,12 +18,28 @@ pub(super) const UNBOUNDED_STRING: Rule = Rule {
     vector: INFO,
     find: |api| {
         const SHORT: [&str; 14] = [
-            "date", "date-time", "time", "duration", "uuid", "ipv4", "ipv6", "email", "idn-email", "hostname", "binary",
-            "byte", "int64", "decimal",
+            "date",
+            "date-time",
+            "time",
+            "duration",
+            "uuid",
+            "ipv4",
+            "ipv6",
+            "email",
+            "idn-email",
+            "hostname",
+            "binary",
+            "byte",
+            "int64",
+            "decimal",
         ];
         let is_short = |node: &Node<'_>| node.node["format"].as_str().is_some_and(|format| SHORT.contains(&format));
         matching(api, |node| {
-            node.has_type("string") && !node.has("maxLength") && !node.has("pattern") && !node.is_listed() && !is_short(node)
+            node.has_type("string")
+                && !node.has("maxLength")
+                && !node.has("pattern")
+                && !node.is_listed()
+                && !is_short(node)
         })
     },
 };
@@ -140,10 +156,25 @@ pub(super) const PRIVILEGE: Rule = Rule {
     vector: INFO,
     find: |api| {
         const NAMES: [&str; 12] = [
-            "role", "roles", "isadmin", "admin", "superuser", "issuperuser", "isstaff", "permissions", "balance", "verified",
-            "isverified", "ownerid",
+            "role",
+            "roles",
+            "isadmin",
+            "admin",
+            "superuser",
+            "issuperuser",
+            "isstaff",
+            "permissions",
+            "balance",
+            "verified",
+            "isverified",
+            "ownerid",
         ];
-        matching(api, |node| node.side == Side::Body && NAMES.contains(&plain(&node.name).as_str()))
+        // What only selects changes nothing.
+        let selects = |node: &Node<'_>| {
+            let last = tokens(&node.operation.path).pop().unwrap_or_default();
+            ["filter", "search", "query", "count", "paginate", "history"].contains(&last.as_str())
+        };
+        matching(api, |node| node.side == Side::Body && NAMES.contains(&plain(&node.name).as_str()) && !selects(node))
     },
 };
 
@@ -185,8 +216,19 @@ pub(super) const SECRET_IN_URL: Rule = Rule {
     vector: LOW,
     find: |api| {
         const NAMES: [&str; 13] = [
-            "password", "passwd", "pwd", "passphrase", "secret", "accesstoken", "authtoken", "sessiontoken", "apikey",
-            "clientsecret", "sessionid", "jwt", "ssn",
+            "password",
+            "passwd",
+            "pwd",
+            "passphrase",
+            "secret",
+            "accesstoken",
+            "authtoken",
+            "sessiontoken",
+            "apikey",
+            "clientsecret",
+            "sessionid",
+            "jwt",
+            "ssn",
         ];
         matching(api, |node| {
             let in_url = matches!(node.side, Side::Parameter(Location::Query | Location::Path));

@@ -114,13 +114,17 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn node(&mut self, schema: &'a Schema, mut node: Node<'a>, depth: usize) {
-        if depth > MAX_DEPTH || self.seen.len() >= MAX_NODES || !self.seen.insert(std::ptr::from_ref(node.node).addr()) {
+        if depth > MAX_DEPTH || self.seen.len() >= MAX_NODES || !self.seen.insert(std::ptr::from_ref(node.node).addr())
+        {
             return;
         }
         let resolved = schema.resolve(node.node);
         if !std::ptr::eq(resolved, node.node) {
-            if let Some(key) = node.node["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()?.split('@').next()) {
-                let home = if self.api.spec_version == SpecVersion::V2 { "/definitions" } else { "/components/schemas" };
+            if let Some(key) =
+                node.node["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()?.split('@').next())
+            {
+                let home =
+                    if self.api.spec_version == SpecVersion::V2 { "/definitions" } else { "/components/schemas" };
                 node.pointer = format!("{home}/{key}");
             }
             node.node = resolved;
@@ -133,8 +137,14 @@ impl<'a> Walk<'_, 'a> {
         (self.visit)(&node);
         let mut below = |child: &'a Value, name: &str, at: String, is_part: bool| {
             let pointer = format!("{}/{at}", node.pointer);
-            let inner =
-                Node { operation: node.operation, side: node.side, node: child, name: name.to_owned(), pointer, is_part };
+            let inner = Node {
+                operation: node.operation,
+                side: node.side,
+                node: child,
+                name: name.to_owned(),
+                pointer,
+                is_part,
+            };
             self.node(schema, inner, depth + 1);
         };
         for (name, child) in node.node["properties"].as_object().into_iter().flatten() {

@@ -57,7 +57,12 @@ fn check(pointer: &str, value: Value, expected: &[&str]) {
     let mut document = with_schema(sound());
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     let key = key.replace("~1", "/");
-    *document.pointer_mut(parent).and_then(|parent| parent.as_object_mut()).expect("an object").entry(key).or_insert_with(|| json!(null)) = value;
+    *document
+        .pointer_mut(parent)
+        .and_then(|parent| parent.as_object_mut())
+        .expect("an object")
+        .entry(key)
+        .or_insert_with(|| json!(null)) = value;
     let found: Vec<String> = broken(&document).into_iter().map(|(id, ..)| id).collect();
     assert_eq!(found, expected, "{pointer}");
 }
@@ -76,7 +81,11 @@ fn rules_about_access_find_their_fault_and_nothing_else() {
     check("/paths/~1orders/get/security", json!([{"tokn": []}]), &["S-SPEC-UNKNOWN-SCHEME"]);
     check("/servers", json!([{"url": "http://api.shop.example"}]), &["S-SPEC-HTTP"]);
     check("/servers", json!([{"url": "http://localhost:5000"}, {"url": "/v1"}]), &[]);
-    check("/servers", json!([{"url": "https://staging.shop.example"}, {"url": "http://10.0.0.3"}]), &["S-SPEC-INTERNAL-SERVER"]);
+    check(
+        "/servers",
+        json!([{"url": "https://staging.shop.example"}, {"url": "http://10.0.0.3"}]),
+        &["S-SPEC-INTERNAL-SERVER"],
+    );
     let scheme = |scheme: Value, expected: &[&str]| check("/components/securitySchemes/token", scheme, expected);
     scheme(json!({"type": "http", "scheme": "basic"}), &["S-SPEC-BASIC"]);
     scheme(json!({"type": "apiKey", "in": "query", "name": "key"}), &["S-SPEC-APIKEY-QUERY"]);
@@ -114,7 +123,9 @@ fn rules_about_answers_find_their_fault_and_nothing_else() {
     assert_eq!(broken(&none).into_iter().map(|(id, ..)| id).collect::<Vec<_>>(), ["S-SPEC-NO-429"]);
     let answer = "/paths/~1orders/get/responses/200/content/application~1json";
     let properties = format!("{answer}/schema/items/properties/password");
-    let place = |pointer: &str, value: Value, expected: &[&str]| check(&pointer.replace("application~1json", "application~1json"), value, expected);
+    let place = |pointer: &str, value: Value, expected: &[&str]| {
+        check(&pointer.replace("application~1json", "application~1json"), value, expected)
+    };
     place(&properties, json!({"type": "string"}), &["S-SPEC-SECRET-IN-ANSWER"]);
     place(&properties, json!({"type": "string", "writeOnly": true}), &[]);
     let key = format!("AKIA{}", "ABCDEFGH23456789");

@@ -133,7 +133,8 @@ async fn twice(cx: &SecurityContext<'_>, index: Option<usize>, request: &Request
     let has_data = |exchange: &Exchange| {
         is_success(exchange) && exchange.json().is_none_or(|json| !is_soft_error(json) && !leaves(json).is_empty())
     };
-    let is_real = kept.response().is_some_and(|response| !response.body.is_empty() && !cx.prober.is_catch_all(response));
+    let is_real =
+        kept.response().is_some_and(|response| !response.body.is_empty() && !cx.prober.is_catch_all(response));
     if !is_real || !has_data(&kept) {
         return None;
     }

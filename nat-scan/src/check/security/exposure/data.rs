@@ -181,9 +181,8 @@ async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchang
         masked(&hit.value),
         if is_public { " It is given without credentials." } else { "" },
     );
-    let suspicion =
-        Suspicion::new(Severity::Info, format!("response {}", hit.location), hit.kind.name(), explanation)
-            .confidence(Confidence::Confirmed);
+    let suspicion = Suspicion::new(Severity::Info, format!("response {}", hit.location), hit.kind.name(), explanation)
+        .confidence(Confidence::Confirmed);
     let mut values: Vec<String> = Vec::new();
     for exchange in [seen, &repeat, &control] {
         values.extend(hits(operation, exchange).into_iter().map(|hit| hit.value));

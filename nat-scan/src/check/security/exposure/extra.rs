@@ -61,7 +61,8 @@ impl SecurityCheck for UndescribedMembers {
                 Some(format!("{}: {}", cx.api.operations.get(*index)?.endpoint(), shown.join(", ")))
             })
             .collect();
-        let explanation = format!("{} operations answer with more than is described. {}.", places.len(), named.join("; "));
+        let explanation =
+            format!("{} operations answer with more than is described. {}.", places.len(), named.join("; "));
         let suspicion =
             Suspicion::new(Severity::Info, "", "members", explanation).confidence(Confidence::Confirmed).api_wide();
         vec![cx.report.build(&INFO, &suspicion, None, &[(Role::Probe, seen), (Role::Repeat, &repeat)])]

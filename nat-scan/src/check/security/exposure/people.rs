@@ -22,8 +22,20 @@ const MAX_ITEMS: usize = 200;
 
 /// Things that are people.
 const PERSONS: [&str; 14] = [
-    "user", "account", "member", "customer", "person", "people", "patient", "employee", "student", "profile",
-    "subscriber", "guest", "participant", "passenger",
+    "user",
+    "account",
+    "member",
+    "customer",
+    "person",
+    "people",
+    "patient",
+    "employee",
+    "student",
+    "profile",
+    "subscriber",
+    "guest",
+    "participant",
+    "passenger",
 ];
 /// Words of a path that say how a list is shown, not of what.
 const VIEWS: [&str; 6] = ["debug", "all", "list", "export", "search", "detail"];
@@ -177,7 +189,8 @@ fn look_at(item: &Map<String, Value>, crowd: &mut Crowd) {
 fn is_email(text: &str) -> bool {
     let Some((local, host)) = text.split_once('@') else { return false };
     let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'))
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'))
     };
     text.len() <= 254
         && is_word(local)

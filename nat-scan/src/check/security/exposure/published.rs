@@ -1,5 +1,7 @@
 //! S-DOC: documents of the API that anybody can read.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -74,12 +76,14 @@ impl SecurityCheck for PublishedDocument {
         let base = cx.prober.base_path();
         let roots: &[&str] = if base.is_empty() { &[""] } else { &[base, ""] };
         let mut found = Vec::new();
-        for root in roots {
-            for place in PLACES {
-                found.extend(look(cx, &format!("{root}{place}")).await);
+        let mut asked = BTreeSet::new();
+        for place in roots.iter().flat_map(|root| PLACES.map(|place| format!("{root}{place}"))) {
+            if asked.insert(place.clone()) {
+                found.extend(look(cx, &place).await);
             }
         }
-        let (internal, public): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|one| one.seen == Seen::Internal);
+        let (internal, public): (Vec<Found>, Vec<Found>) =
+            found.into_iter().partition(|one| one.seen == Seen::Internal);
         let mut findings: Vec<Finding> = internal.iter().map(|one| internal_finding(cx, one)).collect();
         findings.extend(public_finding(cx, &public));
         findings
@@ -104,7 +108,8 @@ fn seen(cx: &SecurityContext<'_>, exchange: &Exchange) -> Option<Seen> {
     let response = exchange.response().filter(|response| is_success(exchange) && !cx.prober.is_catch_all(response))?;
     if response.media_type().is_some_and(|media| media.contains("html")) {
         let text = String::from_utf8_lossy(&response.body).to_ascii_lowercase();
-        let shows = ["swaggeruibundle", "swagger-ui-bundle", "redoc.standalone", "<redoc", "rapi-doc", "apidescriptionurl"];
+        let shows =
+            ["swaggeruibundle", "swagger-ui-bundle", "redoc.standalone", "<redoc", "rapi-doc", "apidescriptionurl"];
         return shows.iter().any(|mark| text.contains(mark)).then_some(Seen::Public);
     }
     if response.body.len() > MAX_DOCUMENT {
@@ -112,7 +117,8 @@ fn seen(cx: &SecurityContext<'_>, exchange: &Exchange) -> Option<Seen> {
         return (start.contains("openapi") || start.contains("swagger")).then_some(Seen::Public);
     }
     let document = spec::document(&response.body).ok()?;
-    let is_one = ["openapi", "swagger"].iter().any(|key| document.get(key).is_some()) && document.get("paths").is_some();
+    let is_one =
+        ["openapi", "swagger"].iter().any(|key| document.get(key).is_some()) && document.get("paths").is_some();
     is_one.then(|| if is_internal(&document) { Seen::Internal } else { Seen::Public })
 }
 

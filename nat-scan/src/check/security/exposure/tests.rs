@@ -165,8 +165,10 @@ mod data {
     #[test]
     fn documented_password_is_found_and_a_documented_hash_of_a_file_is_not() {
         let user = json!({"properties": {"users": {"items": {"properties": {"password": {"type": "string"}}}}}});
-        Scan::new(described("/users", user.clone()), |_, _| json_answer(200, &json!({"users": [{"password": "pass1"}]})))
-            .check(&Check, &[("GET /users", "response /users/[]/password", Severity::High)]);
+        Scan::new(described("/users", user.clone()), |_, _| {
+            json_answer(200, &json!({"users": [{"password": "pass1"}]}))
+        })
+        .check(&Check, &[("GET /users", "response /users/[]/password", Severity::High)]);
         Scan::new(described("/users", user), |_, _| json_answer(200, &json!({"users": [{"password": "*****"}]})))
             .check(&Check, &[]);
         let file = json!({"properties": {"sha256": {"type": "string"}, "client_secret": {"type": "string"}}});
@@ -179,15 +181,20 @@ mod data {
     #[test]
     fn lists_of_people_are_found_when_everybody_sees_the_same() {
         let list = || described("/users", json!({"items": {"properties": {"email": {"type": "string"}}}}));
-        let everybody: Target = |_, _| json_answer(200, &json!([{"email": "a@post.example"}, {"email": "b@post.example"}]));
+        let everybody: Target =
+            |_, _| json_answer(200, &json!([{"email": "a@post.example"}, {"email": "b@post.example"}]));
         Scan::new(list(), everybody).check(&Check, &[("GET /users", "response /[]", Severity::Medium)]);
         let twins: Vec<(&str, Target)> = vec![
             ("one's own", |_, who| match who {
                 As::Primary => json_answer(200, &json!([{"email": "a@post.example"}, {"email": "b@post.example"}])),
                 _ => json_answer(401, &json!({})),
             }),
-            ("masked", |_, _| json_answer(200, &json!([{"email": "a***@post.example"}, {"email": "b***@post.example"}]))),
-            ("offices", |_, _| json_answer(200, &json!([{"email": "info@post.example"}, {"email": "sales@post.example"}]))),
+            ("masked", |_, _| {
+                json_answer(200, &json!([{"email": "a***@post.example"}, {"email": "b***@post.example"}]))
+            }),
+            ("offices", |_, _| {
+                json_answer(200, &json!([{"email": "info@post.example"}, {"email": "sales@post.example"}]))
+            }),
             ("others for others", |_, who| match who {
                 As::Primary => json_answer(200, &json!([{"email": "a@post.example"}, {"email": "b@post.example"}])),
                 _ => json_answer(200, &json!([{"email": "c@post.example"}, {"email": "d@post.example"}])),
@@ -327,8 +334,11 @@ mod inventory {
         }
         // Any version is answered, and nothing is known of one that cannot exist.
         let both = vec![operation("GET", "/v2/wallets"), operation("GET", "/v1/wallets")];
-        Scan::new(api(both, &[]), |request, _| if request.target.ends_with("/wallets") { coins() } else { not_found() })
-            .check(&Check, &[]);
+        Scan::new(
+            api(both, &[]),
+            |request, _| if request.target.ends_with("/wallets") { coins() } else { not_found() },
+        )
+        .check(&Check, &[]);
     }
 }
 
@@ -397,7 +407,8 @@ mod cache {
 
     #[test]
     fn answers_that_a_cache_gives_away_are_found() {
-        Scan::new(one(), |request, who| cached(&request.target, who)).check(&Check, &[("GET /me", "", Severity::Medium)]);
+        Scan::new(one(), |request, who| cached(&request.target, who))
+            .check(&Check, &[("GET /me", "", Severity::Medium)]);
         Scan::new(one(), |request, who| match request.target.ends_with(".css") {
             true => cached(&format!("file {}", request.target), who),
             false if who == As::Primary => json_answer(200, &json!({"sum": 81.5})),

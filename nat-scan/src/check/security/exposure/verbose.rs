@@ -47,9 +47,7 @@ impl SecurityCheck for VerboseError {
             .filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?)))
             .collect();
         let provoked = provoke(cx, &leaks.iter().map(|(operation, ..)| *operation).collect()).await;
-        leaks.extend(
-            provoked.iter().filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?))),
-        );
+        leaks.extend(provoked.iter().filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?))));
         leaks.sort_by_key(|(operation, ..)| *operation);
         let mut seen = BTreeSet::new();
         let mut found: Vec<Finding> = Vec::new();

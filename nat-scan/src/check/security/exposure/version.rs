@@ -22,8 +22,15 @@ static INFO: CheckInfo = CheckInfo {
     owasp: Some("API8:2023"),
 };
 
-const HEADERS: [&str; 7] =
-    ["server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator", "x-runtime-version", "x-drupal-version"];
+const HEADERS: [&str; 7] = [
+    "server",
+    "x-powered-by",
+    "x-aspnet-version",
+    "x-aspnetmvc-version",
+    "x-generator",
+    "x-runtime-version",
+    "x-drupal-version",
+];
 /// Of a body that is searched.
 const MAX_TEXT: usize = 16 << 10;
 
@@ -84,7 +91,9 @@ fn products(exchange: &Exchange) -> Vec<String> {
     if !is_success(exchange) {
         let text = String::from_utf8_lossy(&response.body[..response.body.len().min(MAX_TEXT)]);
         let footer = FOOTER.find(&text).map(|footer| footer.as_str().to_owned());
-        found.extend(footer.filter(|footer| !is_echo(&exchange.request, footer)).map(|footer| format!("error page: {footer}")));
+        found.extend(
+            footer.filter(|footer| !is_echo(&exchange.request, footer)).map(|footer| format!("error page: {footer}")),
+        );
     }
     found
 }
