@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use nat::sample::farm::{FUNCTIONAL, Mutant, Switches, router};
 use nat_scan::engine::{Outcome, ScanConfig};
-use nat_scan::finding::Finding;
+use nat_scan::finding::{Finding, Severity};
 use nat_scan::identity::Credentials;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -97,11 +97,16 @@ fn line(finding: &Finding) -> String {
     )
 }
 
+/// What is true of nearly every document, and of a farm that shows its own to anybody.
+fn is_remark(finding: &Finding) -> bool {
+    finding.severity == Severity::Info && (finding.check_id.starts_with("S-SPEC-") || finding.check_id == "S-DOC")
+}
+
 /// Findings that nobody planted, with the seeds that showed them.
 fn strangers(outcomes: &[(u64, Outcome)], planted: &[Mutant]) -> BTreeMap<String, Vec<u64>> {
     let mut strangers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (seed, outcome) in outcomes {
-        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted)) {
+        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted) && !is_remark(finding)) {
             strangers
                 .entry(format!("{} {} at '{}'", finding.check_id, finding.endpoint, finding.location))
                 .or_default()
@@ -116,7 +121,7 @@ fn details(outcomes: &[(u64, Outcome)], planted: &[Mutant]) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
     for (seed, outcome) in outcomes {
-        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted)) {
+        for finding in outcome.findings.iter().filter(|finding| !is_planted(finding, planted) && !is_remark(finding)) {
             if seen.insert((finding.check_id.clone(), finding.endpoint.clone(), finding.location.clone())) {
                 let _ = writeln!(text, "seed {seed}: {}", line(finding));
             }

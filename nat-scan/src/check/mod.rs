@@ -22,7 +22,7 @@ use crate::classify::WireTruth;
 use crate::finding::{Confidence, Finding, FindingBuilder, Severity};
 use crate::generate::{Base, Case};
 use crate::spec::{Api, Operation};
-use crate::transport::{Request, Response, TransportError};
+use crate::transport::{Request, Response, TlsFacts, TransportError};
 use stateful::Surroundings;
 
 /// What is constant about a check.
@@ -285,6 +285,11 @@ pub trait Prober: Send + Sync {
 
     /// The scheme is https.
     fn tls(&self) -> bool;
+
+    /// How the target speaks TLS; none when it does not, or nobody can tell.
+    async fn tls_facts(&self) -> Option<TlsFacts> {
+        None
+    }
 
     /// Whether credentials of that kind exist.
     fn has(&self, who: As) -> bool;

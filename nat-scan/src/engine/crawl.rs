@@ -202,6 +202,7 @@ fn infer(found: BTreeMap<String, Found>) -> Api {
         servers: Vec::new(),
         operations,
         security_schemes: BTreeMap::new(),
+        oauth_flows: Vec::new(),
         warnings: Vec::new(),
         digest: String::new(),
     }

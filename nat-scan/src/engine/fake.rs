@@ -185,6 +185,7 @@ pub(super) fn api_with(operations: Vec<Operation>) -> Api {
         servers: Vec::new(),
         operations,
         security_schemes: BTreeMap::new(),
+        oauth_flows: Vec::new(),
         warnings: Vec::new(),
         digest: String::new(),
     }

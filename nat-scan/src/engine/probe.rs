@@ -14,7 +14,7 @@ use super::passage::Passage;
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
-use crate::transport::{Request, Response};
+use crate::transport::{Request, Response, TlsFacts};
 
 /// Sends for one scan; `allow` renews what one check may use.
 pub(super) struct ScanProber<'a> {
@@ -120,6 +120,10 @@ impl Prober for ScanProber<'_> {
 
     fn tls(&self) -> bool {
         self.origin().starts_with("https://")
+    }
+
+    async fn tls_facts(&self) -> Option<TlsFacts> {
+        self.session.line.transport.tls().await
     }
 
     fn has(&self, who: As) -> bool {

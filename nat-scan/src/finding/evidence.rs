@@ -36,7 +36,10 @@ pub(super) fn of_exchange(role: Role, exchange: &Exchange, origin: &str, redacto
 
 fn request_text(request: &Request, origin: &str, redactor: &Redactor) -> String {
     let host = origin.split("://").nth(1).unwrap_or(origin);
-    let mut text = format!("{} {} HTTP/1.1\nHost: {host}\n", request.method, redactor.text(&request.target));
+    let mut text = format!("{} {} HTTP/1.1\n", request.method, redactor.text(&request.target));
+    if request.foreign_host().is_none() {
+        text.push_str(&format!("Host: {host}\n"));
+    }
     push_headers(&mut text, &request.headers, redactor);
     push_body(&mut text, request.body.as_deref().unwrap_or_default(), false, redactor);
     text

@@ -94,6 +94,7 @@ pub(crate) fn api(operations: Vec<Operation>) -> Api {
         servers: Vec::new(),
         operations,
         security_schemes: BTreeMap::new(),
+        oauth_flows: Vec::new(),
         warnings: Vec::new(),
         digest: String::new(),
     }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::{functional, security};
 use crate::engine::{EnginePorts, Recheck, ScanConfig, ScanFailure, ScanKind};
 use crate::finding::Finding;
+use crate::spec::Operation;
 
 /// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,11 +117,13 @@ fn about_document(recheck: &Recheck, finding: &Finding) -> Verdict {
     if finding.evidence.first().is_none_or(|evidence| evidence.role != "static") {
         return Verdict::new(finding, State::Undecidable, "the finding holds no requests to send");
     }
-    let faults = functional::static_findings(recheck.api(), recheck.report(), finding.first_seen);
+    let mut faults = functional::static_findings(recheck.api(), recheck.report(), finding.first_seen);
+    faults.extend(security::static_findings(recheck.api(), recheck.report(), finding.first_seen));
     if faults.iter().any(|fault| fault.id == finding.id) {
         return Verdict::new(finding, State::Reproduced, "the document still has the fault");
     }
-    match recheck.api().operations.iter().any(|operation| operation.endpoint() == finding.endpoint) {
+    let is_there = |operation: &Operation| operation.endpoint() == finding.endpoint;
+    match finding.endpoint == "*" || recheck.api().operations.iter().any(is_there) {
         true => Verdict::new(finding, State::Fixed, "the document has the fault no more"),
         false => Verdict::new(finding, State::Changed, "the document has the operation no more"),
     }

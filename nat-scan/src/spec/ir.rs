@@ -36,6 +36,8 @@ pub struct Api {
     pub operations: Vec<Operation>,
     /// By name.
     pub security_schemes: BTreeMap<String, SecurityScheme>,
+    /// How tokens of the OAuth 2 schemes among them are got.
+    pub oauth_flows: Vec<OAuthFlow>,
     /// Faults that did not stop loading, each with a JSON pointer.
     pub warnings: Vec<SpecWarning>,
     /// SHA-256 of the document's bytes, hex.
@@ -293,6 +295,19 @@ pub enum SecurityScheme {
     },
     /// Mutual TLS or something unknown.
     Other(String),
+}
+
+/// A declared way to get a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthFlow {
+    /// Name of the scheme.
+    pub scheme: String,
+    /// `implicit`, `password`, `clientCredentials`, `authorizationCode`, or what the document says.
+    pub kind: String,
+    /// Where tokens are got.
+    pub urls: Vec<String>,
+    /// JSON pointer.
+    pub pointer: String,
 }
 
 /// Shared by everything that runs.

@@ -3,6 +3,7 @@
 mod document;
 pub mod ir;
 mod loader;
+mod oauth;
 mod operation;
 mod parse;
 mod v2;
@@ -132,6 +133,7 @@ pub async fn load(
     if operations.is_empty() {
         return Err(SpecError::NoOperations);
     }
+    let oauth_flows = oauth::flows(&mut loader);
     let warnings = loader.finish(&mut operations);
     Ok(Api {
         title: info(&root, "title"),
@@ -140,6 +142,7 @@ pub async fn load(
         servers,
         operations,
         security_schemes,
+        oauth_flows,
         warnings,
         digest: hex::encode(Sha256::digest(bytes)),
     })

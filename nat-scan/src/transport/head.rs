@@ -32,7 +32,14 @@ pub(super) fn write_request(out: &mut Vec<u8>, request: &Request, constant_lines
         }
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    out.extend_from_slice(constant_lines);
+    match request.foreign_host() {
+        None => out.extend_from_slice(constant_lines),
+        Some(host) => {
+            out.extend_from_slice(format!("Host: {host}\r\n").as_bytes());
+            let first = constant_lines.iter().position(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            out.extend_from_slice(&constant_lines[first..]);
+        }
+    }
     let mut accepts = false;
     for (name, value) in &request.headers {
         if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own))
@@ -227,6 +234,22 @@ mod tests {
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn host_is_the_targets_or_one_where_nobody_lives() {
+        for (host, expected) in [
+            ("natabc.example", "Host: natabc.example\r\n"),
+            ("other.test", "Host: api.test\r\n"),
+            ("a.example\r\nX: 1.example", "Host: api.test\r\n"),
+        ] {
+            let mut request = Request::new("GET", "/");
+            request.set_header("Host", host);
+            let mut out = Vec::new();
+            write_request(&mut out, &request, &constant_lines("api.test", "scan"));
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains(expected) && text.matches("Host: ").count() == 1, "{host}: {text}");
+        }
     }
 
     #[test]

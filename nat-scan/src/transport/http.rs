@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::connection::{Answer, Connection, Stream};
 use super::pace::Pace;
 use super::tls::TlsConnect;
-use super::{Limits, Request, Response, Transport, TransportError, head};
+use super::{Limits, Request, Response, TlsFacts, Transport, TransportError, handshake, head};
 use crate::engine::Connect;
 use crate::policy::PinnedTarget;
 
@@ -161,6 +161,12 @@ impl Transport for HttpTransport {
         let mut connection = self.dial(&pace).await?;
         let answer = connection.exchange(request, &self.constant_head, &mut pace).await?;
         Ok(self.finish(connection, answer))
+    }
+
+    async fn tls(&self) -> Option<TlsFacts> {
+        let (tls, host) = self.tls.as_ref()?;
+        let address = self.addresses.get(self.preferred.load(Ordering::Relaxed))?;
+        Some(handshake::facts(tls, host, *address).await)
     }
 
     fn origin(&self) -> &str {

@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod decode;
 pub mod fetch;
+mod handshake;
 mod head;
 pub mod http;
 mod pace;
@@ -38,6 +39,14 @@ impl Request {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
+    }
+
+    /// What is sent in the place of the target's own name: a `Host` below `.example`, where nobody lives. With any other
+    /// name, services beside the target could be reached that nobody allowed.
+    pub(crate) fn foreign_host(&self) -> Option<&str> {
+        let host = std::str::from_utf8(self.header("host")?).ok()?;
+        let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        (is_name && host.len() <= 120 && host.ends_with(".example")).then_some(host)
     }
 
     /// Replaces all headers of that name.
@@ -201,11 +210,27 @@ impl Default for Limits {
     }
 }
 
+/// What a server offers before HTTP begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Protocol versions that are accepted, the newest first: `TLS 1.3`.
+    pub versions: Vec<&'static str>,
+    /// When the certificate of the server runs out, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// The usual port without TLS answers with the API instead of sending clients here; none: not asked.
+    pub plain: Option<bool>,
+}
+
 /// Sends requests to one origin. Redirects are never followed.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// One exchange. `fresh` asks for a connection that nothing used before.
     async fn send(&self, request: &Request, fresh: bool) -> Result<Response, TransportError>;
+
+    /// How the target speaks TLS; none when it does not, or this transport cannot tell.
+    async fn tls(&self) -> Option<TlsFacts> {
+        None
+    }
 
     /// Scheme, host and port, for `curl` lines and reports: `http://127.0.0.1:8080`.
     fn origin(&self) -> &str;

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::call::Switches;
 use super::op::Op;
 
 /// Path and text of each.
-pub(super) fn all(ops: &[Op]) -> [(&'static str, Value); 3] {
-    let newest = three_one(ops);
+pub(super) fn all(ops: &[Op], on: &Switches) -> [(&'static str, Value); 3] {
+    let mut newest = three_one(ops);
+    super::security::amend(on, &mut newest);
     let middle = three_zero(&newest);
     let oldest = two(&middle);
     [("/openapi.json", newest), ("/openapi-3.0.json", middle), ("/swagger.json", oldest)]

@@ -56,7 +56,7 @@ pub fn router(on: Switches) -> Router {
 }
 
 fn serving(on: Switches, ops: Vec<Op>, finish: Vec<Finish>) -> Router {
-    let documents = document::all(&ops);
+    let documents = document::all(&ops, &on);
     let app = App { farm: Farm { on, shelves: Shelves::default() }, ops, documents, finish };
     Router::new().fallback(serve).with_state(Arc::new(app))
 }

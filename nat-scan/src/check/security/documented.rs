@@ -1,6 +1,6 @@
 //! Whether a place in an answer is described by its schema.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
@@ -8,6 +8,10 @@ use crate::schema::Schema;
 
 /// Subschemas looked at for one place.
 const MAX_NODES: usize = 512;
+/// Places kept of one answer.
+const MAX_STRAYS: usize = 100;
+/// Levels looked at.
+const MAX_DEPTH: usize = 16;
 
 /// How a schema sees a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,48 @@ pub(super) fn described(schema: &Schema, steps: &[Step]) -> Described {
     let nodes = expanded(schema, nodes);
     let is_write_only = nodes.iter().any(|node| node.get("writeOnly") == Some(&Value::Bool(true)));
     if is_write_only { Described::WriteOnly } else { Described::Documented }
+}
+
+/// Places of `value` that `schema` says nothing about although it lists properties beside them, without indices.
+pub(super) fn strays(schema: &Schema, value: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    stray(schema, vec![schema.node()], value, &mut String::new(), &mut found);
+    found
+}
+
+fn stray(schema: &Schema, nodes: Vec<&Value>, value: &Value, place: &mut String, found: &mut BTreeSet<String>) {
+    let nodes = expanded(schema, nodes);
+    if found.len() >= MAX_STRAYS || place.matches('/').count() >= MAX_DEPTH {
+        return;
+    }
+    let length = place.len();
+    let mut inside = |step: Step, name: &str, child: &Value| {
+        let next: Vec<&Value> = nodes.iter().flat_map(|node| inward(node, &step)).take(MAX_NODES).collect();
+        place.push('/');
+        place.push_str(name);
+        let known = !next.is_empty();
+        if known {
+            stray(schema, next, child, place, found);
+        } else if is_listed(&nodes) && matches!(step, Step::Key(_)) {
+            found.insert(place.clone());
+        }
+        place.truncate(length);
+    };
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, child)| inside(Step::Key(name.clone()), name, child)),
+        // The items of a list are alike.
+        Value::Array(items) => items.iter().take(20).for_each(|child| inside(Step::Item, "[]", child)),
+        _ => {}
+    }
+}
+
+/// Properties are listed, and nothing is said about others.
+fn is_listed(nodes: &[&Value]) -> bool {
+    let lists = |node: &&Value| {
+        node.get("properties").and_then(Value::as_object).is_some_and(|properties| !properties.is_empty())
+    };
+    let others = ["additionalProperties", "patternProperties", "unevaluatedProperties"];
+    nodes.iter().any(lists) && !nodes.iter().any(|node| others.iter().any(|keyword| node.get(keyword).is_some()))
 }
 
 /// The nodes with all that `$ref` and the combinators bring in.
@@ -118,5 +164,22 @@ mod tests {
             let steps: Vec<Step> = path.split('/').map(step).collect();
             assert_eq!(described(&schema, &steps), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn strays_are_members_beside_listed_properties() {
+        let node = json!({"properties": {
+            "id": {"type": "integer"},
+            "owner": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "labels": {"type": "object"},
+            "prices": {"type": "object", "properties": {"eur": {}}, "additionalProperties": true},
+            "items": {"type": "array", "items": {"type": "object", "properties": {"n": {}}}},
+        }});
+        let schema = Schema::new(node, Arc::default(), "");
+        let value = json!({"id": 1, "hash": "x", "owner": {"name": "a", "salt": 1}, "labels": {"any": 1},
+            "prices": {"usd": 2}, "items": [{"n": 1}, {"n": 1, "cost": 2}]});
+        let found: Vec<String> = strays(&schema, &value).into_iter().collect();
+        assert_eq!(found, ["/hash", "/items/[]/cost", "/owner/salt"]);
+        assert!(strays(&Schema::any(), &value).is_empty());
     }
 }

@@ -153,6 +153,7 @@ pub(super) fn api(operations: Vec<Operation>, schemes: &[(&str, SecurityScheme)]
         servers: Vec::new(),
         operations,
         security_schemes: schemes.iter().map(|(name, scheme)| ((*name).to_owned(), scheme.clone())).collect(),
+        oauth_flows: Vec::new(),
         warnings: Vec::new(),
         digest: String::new(),
     }

@@ -21,6 +21,7 @@ use crate::identity::{without_cookie, without_query};
 use crate::spec::{Location, SecurityScheme};
 use crate::transport::Request;
 
+pub(crate) use document::static_findings;
 pub(crate) use learned::Learned;
 
 /// Every security check, in the order in which they run.

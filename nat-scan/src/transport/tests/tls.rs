@@ -78,3 +78,17 @@ async fn tls_connection_is_kept_and_a_stale_one_is_replaced() {
         assert_eq!(ending(&result), "200 2", "request {number}: {result:?}");
     }
 }
+
+#[tokio::test]
+async fn facts_are_the_versions_that_the_server_speaks() {
+    let address = tls_server(1).await;
+    let connect = HttpConnect::with_roots(vec![CertificateDer::from(AUTHORITY)]);
+    let facts = connect.connect(&tls_target(address, "api.test"), limits(), "scan_test").tls().await.expect("facts");
+    assert_eq!((facts.versions, facts.plain), (vec!["TLS 1.3", "TLS 1.2"], None));
+    assert!(facts.expires.is_some());
+    // Who does not trust the certificate learns nothing.
+    let stranger = HttpConnect::new().connect(&tls_target(address, "api.test"), limits(), "scan_test");
+    assert_eq!(stranger.tls().await, Some(TlsFacts::default()));
+    let plain = PinnedTarget { tls: false, ..tls_target(address, "api.test") };
+    assert_eq!(connect.connect(&plain, limits(), "scan_test").tls().await, None);
+}

@@ -12,6 +12,7 @@ mod injection;
 mod limits;
 
 use axum::Router;
+pub(super) use document::amend;
 
 use super::op::Op;
 use super::{Finish, Mutant, Switches, serving};

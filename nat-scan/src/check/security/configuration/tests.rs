@@ -87,3 +87,109 @@ mod headers {
         Scan::new(one, target).check(&Check, &[]);
     }
 }
+
+mod method {
+    use super::*;
+    use crate::check::security::configuration::method::Methods as Check;
+
+    fn one() -> Api {
+        api(vec![operation("GET", "/me")], &[])
+    }
+
+    fn note(request: &Request) -> String {
+        let note = request.header("x-nat-note").unwrap_or_default();
+        format!("X-Nat-Note: {}", String::from_utf8_lossy(note))
+    }
+
+    #[test]
+    fn trace_and_override_are_found() {
+        let trace: Target = |request, _| match request.method.as_str() {
+            "TRACE" => text_answer(200, &note(request)),
+            "GET" if request.target == "/me" => json_answer(200, &json!({"id": 1})),
+            _ => not_found(),
+        };
+        Scan::new(one(), trace).check(&Check, &[("*", "", Severity::Low)]);
+        let mut safe = Scan::new(one(), trace);
+        safe.safe_mode = true;
+        safe.check(&Check, &[]);
+        Scan::new(one(), |request, _| match request.header("x-http-method") {
+            Some(b"NATCHECK") => json_answer(405, &json!({})),
+            _ if request.method == "GET" => json_answer(200, &json!({"id": 1})),
+            _ => not_found(),
+        })
+        .check(&Check, &[("*", "header X-HTTP-Method", Severity::Info)]);
+    }
+
+    #[test]
+    fn benign_twins_are_silent() {
+        let twins: Vec<(&str, Target)> = vec![
+            ("refused", |request, _| match request.method.as_str() {
+                "GET" => json_answer(200, &json!({"id": 1})),
+                _ => json_answer(405, &json!({})),
+            }),
+            ("repeats everything to everybody", |request, _| text_answer(200, &note(request))),
+            ("a filter that dislikes the word", |request, _| {
+                match request.headers.iter().any(|(_, value)| value == b"NATCHECK") {
+                    true => json_answer(405, &json!({})),
+                    false => json_answer(200, &json!({"id": 1})),
+                }
+            }),
+            ("a filter that dislikes the header", |request, _| match request.header("x-http-method-override") {
+                Some(_) => json_answer(405, &json!({})),
+                None => json_answer(200, &json!({"id": 1})),
+            }),
+        ];
+        for (name, target) in twins {
+            println_on_failure(name, || drop(Scan::new(one(), target).check(&Check, &[])));
+        }
+    }
+}
+
+mod host {
+    use super::*;
+    use crate::check::security::configuration::host::HostTrusted as Check;
+
+    fn one() -> Api {
+        api(vec![operation("GET", "/me")], &[])
+    }
+
+    fn linked(request: &Request, header: &str) -> Response {
+        let host = request.header(header).map_or("shop.test".into(), String::from_utf8_lossy);
+        json_answer(200, &json!({"self": format!("https://{host}/me")}))
+    }
+
+    #[test]
+    fn links_to_a_host_that_the_request_names_are_found() {
+        let found = |target: Target, location: &str, severity| {
+            Scan::new(one(), target).check(&Check, &[("*", location, severity)]);
+        };
+        found(|request, _| linked(request, "x-forwarded-host"), "header X-Forwarded-Host", Severity::Low);
+        found(|request, _| linked(request, "host"), "header Host", Severity::Low);
+        found(
+            |request, _| {
+                let host = request.header("host").map_or("shop.test".into(), String::from_utf8_lossy);
+                answer(201, &[("Location", &format!("http://{host}/me/1"))], "{}")
+            },
+            "header Host",
+            Severity::Info,
+        );
+    }
+
+    #[test]
+    fn benign_twins_are_silent() {
+        let twins: Vec<(&str, Target)> = vec![
+            ("a configured name", |_, _| json_answer(200, &json!({"self": "https://shop.test/me"}))),
+            ("repeats headers without links", |request, _| {
+                json_answer(200, &json!({"host": request.header("x-forwarded-host").map(<[u8]>::len)}))
+            }),
+            ("repeats every header as a link", |request, _| {
+                let link = |value: &[u8]| format!("http://{}", String::from_utf8_lossy(value).replace("http://", ""));
+                let all: Vec<String> = request.headers.iter().map(|(_, value)| link(value)).collect();
+                json_answer(200, &json!(all))
+            }),
+        ];
+        for (name, target) in twins {
+            println_on_failure(name, || drop(Scan::new(one(), target).check(&Check, &[])));
+        }
+    }
+}

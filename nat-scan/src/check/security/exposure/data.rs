@@ -5,23 +5,25 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::detector::{Kind, detect};
+use super::detector::{Harm, Kind, detect, is_login_password};
+use super::people;
 use crate::check::functional::grants_credentials;
 use crate::check::security::documented::{Described, Step, described};
 use crate::check::security::{is_echo, is_success, may_repeat, rightful, without_credentials};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity, masked};
+use crate::schema::Schema;
 use crate::spec::Operation;
 
 /// S-EDE.
 pub(super) struct ExcessiveData;
 
-static INFO: CheckInfo = CheckInfo {
+pub(super) static INFO: CheckInfo = CheckInfo {
     id: "S-EDE",
-    title: "Answer exposes a secret",
-    description: "An answer holds a value that clients must not see, in a place that the document does not describe or describes as write-only. Usually the stored object is serialised as a whole.",
-    remediation: "Serialise a type of its own that holds only the documented fields.",
-    cwe: &["CWE-200", "CWE-213"],
+    title: "Answer exposes what clients must not see",
+    description: "An answer holds a secret or personal data of others: a password, or a value that the document does not describe or describes as write-only, or a list of people that everybody sees. Usually the stored object is serialised as a whole.",
+    remediation: "Serialise a type of its own that holds only what the caller needs, and only of what belongs to the caller.",
+    cwe: &["CWE-200", "CWE-213", "CWE-359"],
     owasp: Some("API3:2023"),
 };
 
@@ -56,6 +58,7 @@ impl SecurityCheck for ExcessiveData {
             let Some(operation) = cx.api.operations.get(index).filter(|_| is_success(exchange)) else { continue };
             for hit in hits(operation, exchange) {
                 if found.len() < MAX_CONFIRMED
+                    && !(hit.kind == Kind::InternalAddress && is_of_target(cx, &hit.value))
                     && may_repeat(cx, &exchange.request.method)
                     && seen.insert((index, hit.location.clone(), hit.kind))
                 {
@@ -63,8 +66,16 @@ impl SecurityCheck for ExcessiveData {
                 }
             }
         }
+        found.extend(people::findings(cx).await);
         found
     }
+}
+
+/// The target is reached by such an address itself: what it says about its network is no news.
+fn is_of_target(cx: &SecurityContext<'_>, value: &str) -> bool {
+    let authority = cx.prober.origin().split("://").nth(1).unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    value.contains(host) || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private())
 }
 
 fn hits(operation: &Operation, exchange: &Exchange) -> Vec<Hit> {
@@ -75,9 +86,15 @@ fn hits(operation: &Operation, exchange: &Exchange) -> Vec<Hit> {
         let text = value.as_str().unwrap_or_default();
         // Handing out tokens is the job of a login; what we sent ourselves is nobody's secret.
         let expected = kind == Kind::Jwt && grants_credentials(operation);
-        let own = kind != Kind::Password && is_echo(&exchange.request, text);
+        let echoed = is_echo(&exchange.request, text);
         let described = describe(operation, exchange, steps);
-        if expected || own || described == Described::Documented {
+        // A password is no use to who reads it, even where the document has it.
+        let is_read_back = matches!(kind, Kind::Password | Kind::PasswordHash)
+            && is_login_password(name)
+            && !echoed
+            && matches!(exchange.request.method.as_str(), "GET" | "HEAD");
+        let own = echoed && kind != Kind::Password;
+        if expected || own || (described == Described::Documented && !is_read_back) {
             return;
         }
         let location: String = steps
@@ -124,6 +141,11 @@ fn walk<'a>(value: &'a Value, steps: &mut Vec<Step>, visit: &mut dyn FnMut(&[Ste
 
 /// What the document says about the place; nothing when it has no schema for this answer.
 fn describe(operation: &Operation, exchange: &Exchange, steps: &[Step]) -> Described {
+    schema_of(operation, exchange).map_or(Described::Undocumented, |schema| described(schema, steps))
+}
+
+/// The documented schema of an answer.
+pub(super) fn schema_of<'a>(operation: &'a Operation, exchange: &Exchange) -> Option<&'a Schema> {
     let media_type = exchange.response().and_then(|response| response.media_type());
     let spec = exchange.status().and_then(|status| operation.response(status));
     let content = spec.map(|spec| spec.content.as_slice()).unwrap_or_default();
@@ -131,8 +153,7 @@ fn describe(operation: &Operation, exchange: &Exchange, steps: &[Step]) -> Descr
         let essence = media.media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         Some(essence) == media_type
     });
-    let schema = exact.or(content.first()).and_then(|media| media.schema.as_ref());
-    schema.map_or(Described::Undocumented, |schema| described(schema, steps))
+    exact.or(content.first()).and_then(|media| media.schema.as_ref())
 }
 
 async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchange, hit: &Hit) -> Option<Finding> {
@@ -150,7 +171,8 @@ async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchang
     let is_public = shows(&control);
     let place = match hit.described {
         Described::WriteOnly => "The document marks the property as write-only",
-        _ => "The document does not describe this property",
+        Described::Documented => "That the document describes the property makes it no better",
+        Described::Undocumented => "The document does not describe this property",
     };
     let explanation = format!(
         "The answer holds {} at '{}' ({}). {place}.{}",
@@ -159,9 +181,8 @@ async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchang
         masked(&hit.value),
         if is_public { " It is given without credentials." } else { "" },
     );
-    let suspicion =
-        Suspicion::new(Severity::Medium, format!("response {}", hit.location), hit.kind.name(), explanation)
-            .confidence(Confidence::Confirmed);
+    let suspicion = Suspicion::new(Severity::Info, format!("response {}", hit.location), hit.kind.name(), explanation)
+        .confidence(Confidence::Confirmed);
     let mut values: Vec<String> = Vec::new();
     for exchange in [seen, &repeat, &control] {
         values.extend(hits(operation, exchange).into_iter().map(|hit| hit.value));
@@ -169,10 +190,11 @@ async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchang
     let report = cx.report.masking(values.iter().map(String::as_str));
     let exchanges = [(Role::Probe, seen), (Role::Repeat, &repeat), (Role::Control, &control)];
     let finding = report.build(&INFO, &suspicion, Some(operation), &exchanges);
-    Some(finding.rated(match (is_public, hit.kind.is_severe()) {
-        (true, true) => "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
-        (false, true) => "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N",
-        (true, false) => "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N",
-        (false, false) => "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N",
-    }))
+    Some(match (hit.kind.harm(), is_public) {
+        (Harm::Much, true) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"),
+        (Harm::Much, false) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N"),
+        (Harm::Some, true) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"),
+        (Harm::Some, false) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N"),
+        (Harm::Little, _) => finding,
+    })
 }

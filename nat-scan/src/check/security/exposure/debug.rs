@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use regex::Regex;
 use serde_json::Value;
 
+use super::places::Signature::{Environment, Line, Magic, Members, Texts};
+use super::places::{PLACES, Place, SECRETS};
 use crate::check::security::is_success;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
@@ -23,63 +25,10 @@ static INFO: CheckInfo = CheckInfo {
     owasp: Some("API8:2023"),
 };
 
-const SECRETS: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N");
-const CONFIGURATION: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N");
-const TAKEOVER: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H");
-const HARMLESS: Option<&str> = None;
-
-struct Place {
-    path: &'static str,
-    what: &'static str,
-    signature: Signature,
-    vector: Option<&'static str>,
-}
-
-/// What only the real thing contains.
-enum Signature {
-    /// All of these texts.
-    Texts(&'static [&'static str]),
-    /// JSON with all of these members.
-    Members(&'static [&'static str]),
-    /// The body begins so.
-    Magic(&'static [&'static [u8]]),
-    /// Environment variables, as JSON or as lines.
-    Environment,
-}
-
-use Signature::{Environment, Magic, Members, Texts};
-
-const fn place(path: &'static str, what: &'static str, signature: Signature, vector: Option<&'static str>) -> Place {
-    Place { path, what, signature, vector }
-}
-
-const PLACES: &[Place] = &[
-    place("/.env", "a file of settings and secrets", Environment, SECRETS),
-    place("/.git/HEAD", "the source repository", Magic(&[b"ref: refs/"]), SECRETS),
-    place("/.git/config", "the source repository", Texts(&["[core]", "repositoryformatversion"]), SECRETS),
-    place("/env", "the environment of the process", Environment, SECRETS),
-    place("/debug", "the environment of the process", Environment, SECRETS),
-    place("/debug/env", "the environment of the process", Environment, SECRETS),
-    place("/debug/config", "the environment of the process", Environment, SECRETS),
-    place("/_debug", "the environment of the process", Environment, SECRETS),
-    place("/actuator/env", "the environment of the process", Members(&["propertySources"]), SECRETS),
-    place("/actuator/heapdump", "a dump of the memory", Magic(&[b"JAVA PROFILE", b"\x1f\x8b\x08"]), SECRETS),
-    place("/actuator/configprops", "the configuration", Members(&["contexts"]), CONFIGURATION),
-    place("/actuator/mappings", "the list of all routes", Members(&["contexts"]), CONFIGURATION),
-    place("/actuator/httptrace", "requests of other users", Members(&["traces"]), SECRETS),
-    place("/actuator", "the index of Spring Boot Actuator", Members(&["_links"]), HARMLESS),
-    place("/actuator/prometheus", "metrics", Texts(&["# HELP ", "# TYPE "]), HARMLESS),
-    place("/metrics", "metrics", Texts(&["# HELP ", "# TYPE "]), HARMLESS),
-    place("/debug/pprof/", "the Go profiler", Texts(&["/debug/pprof/", "goroutine", "heap"]), CONFIGURATION),
-    place("/debug/vars", "variables of a Go process", Members(&["cmdline", "memstats"]), CONFIGURATION),
-    place("/phpinfo.php", "the configuration of PHP", Texts(&["phpinfo()", "PHP Version"]), CONFIGURATION),
-    place("/info.php", "the configuration of PHP", Texts(&["phpinfo()", "PHP Version"]), CONFIGURATION),
-    place("/console", "a Python console", Texts(&["Interactive Console", "EVALEX"]), TAKEOVER),
-    place("/server-status", "the status page of Apache", Texts(&["Apache Server Status"]), CONFIGURATION),
-    place("/_profiler", "the Symfony profiler", Texts(&["Symfony Profiler"]), CONFIGURATION),
-    place("/telescope/requests", "Laravel Telescope", Texts(&["Telescope", "laravel"]), CONFIGURATION),
-    place("/elmah.axd", "the error log of ASP.NET", Texts(&["Error Log for"]), CONFIGURATION),
-];
+/// Of a body that is searched for lines.
+const MAX_TEXT: usize = 64 << 10;
+/// Words of one body that are masked.
+const MAX_SECRETS: usize = 1_000;
 
 #[async_trait]
 impl SecurityCheck for DebugEndpoint {
@@ -125,12 +74,27 @@ async fn probe(cx: &SecurityContext<'_>, root: &str, place: &Place) -> Option<Fi
         place.what
     );
     let suspicion = Suspicion::new(Severity::Info, "", place.path, explanation).confidence(Confidence::Confirmed);
-    let secrets: Vec<String> =
-        environment(&probe).into_iter().filter(|(name, _)| sounds_secret(name)).map(|(_, value)| value).collect();
+    let secrets = secrets(place, &probe);
     let report = cx.report.masking(secrets.iter().map(String::as_str));
     let exchanges = [(Role::Probe, &probe), (Role::Control, &control), (Role::Repeat, &repeat)];
     let finding = report.build(&INFO, &suspicion, None, &exchanges);
     Some(place.vector.map_or_else(|| finding.clone(), |vector| finding.clone().rated(vector)))
+}
+
+/// What the report must not repeat.
+fn secrets(place: &Place, probe: &Exchange) -> Vec<String> {
+    match (&place.signature, probe.response()) {
+        (Environment, _) => {
+            environment(probe).into_iter().filter(|(name, _)| sounds_secret(name)).map(|(_, value)| value).collect()
+        }
+        // No more than that it is there.
+        (Line(_), Some(response)) if place.vector == SECRETS => {
+            let text = String::from_utf8_lossy(&response.body[..response.body.len().min(MAX_TEXT)]).into_owned();
+            let words = text.split(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | '\'' | '"' | ','));
+            words.filter(|word| word.len() >= 12).take(MAX_SECRETS).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn shows(cx: &SecurityContext<'_>, place: &Place, exchange: &Exchange) -> bool {
@@ -145,6 +109,11 @@ fn shows(cx: &SecurityContext<'_>, place: &Place, exchange: &Exchange) -> bool {
         }
         Members(names) => exchange.json().is_some_and(|json| names.iter().all(|name| json.get(name).is_some())),
         Magic(beginnings) => beginnings.iter().any(|magic| response.body.starts_with(magic)),
+        Line(pattern) => {
+            let text = String::from_utf8_lossy(&response.body[..response.body.len().min(MAX_TEXT)]);
+            let is_page = response.media_type().is_some_and(|media| media.contains("html"));
+            !is_page && Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(&text))
+        }
         Environment => {
             let variables = environment(exchange);
             variables.len() >= 3 && variables.iter().any(|(name, _)| is_well_known(name) || sounds_secret(name))

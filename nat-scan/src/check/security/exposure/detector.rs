@@ -7,16 +7,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regex::Regex;
 use serde_json::Value;
 
+use super::checksum::{is_github_token, is_iban, is_of_network, passes_luhn};
+
 /// A kind of secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     PasswordHash,
     PrivateKey,
     CloudKey,
     Password,
     PaymentCard,
     Iban,
+    NationalId,
     Jwt,
+    InternalAddress,
 }
 
 impl Kind {
@@ -29,7 +33,9 @@ impl Kind {
             Self::Password => "password",
             Self::PaymentCard => "payment-card",
             Self::Iban => "iban",
+            Self::NationalId => "national-id",
             Self::Jwt => "jwt",
+            Self::InternalAddress => "internal-address",
         }
     }
 
@@ -41,14 +47,31 @@ impl Kind {
             Self::Password => "a password in clear text",
             Self::PaymentCard => "the number of a payment card",
             Self::Iban => "a bank account number (IBAN)",
+            Self::NationalId => "a social security number",
             Self::Jwt => "a token (JWT)",
+            Self::InternalAddress => "an address of an internal network",
         }
     }
 
-    /// Gives access, or is worth stealing, by itself.
-    pub(super) fn is_severe(self) -> bool {
-        !matches!(self, Self::Iban | Self::Jwt)
+    /// What losing it costs: H, L or N for confidentiality.
+    pub(crate) fn harm(self) -> Harm {
+        match self {
+            Self::Iban | Self::Jwt => Harm::Some,
+            Self::InternalAddress => Harm::Little,
+            _ => Harm::Much,
+        }
     }
+}
+
+/// How bad it is when a value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// Gives access, or is worth stealing, by itself.
+    Much,
+    /// Of use together with something else.
+    Some,
+    /// Worth knowing.
+    Little,
 }
 
 static PATTERNS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
@@ -59,45 +82,52 @@ static PATTERNS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
         (Kind::PasswordHash, r"^(?:pbkdf2_sha256|pbkdf2:sha256(?::\d+)?|scrypt:\d+:\d+:\d+)\$"),
         (Kind::PrivateKey, r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"),
         (Kind::CloudKey, r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        (Kind::CloudKey, r"\bgh[pousr]_[A-Za-z0-9]{36}\b"),
         (Kind::CloudKey, r"\bxox[abeoprs]-[0-9A-Za-z-]{20,}"),
         (Kind::CloudKey, r"\b[rs]k_live_[0-9A-Za-z]{20,}"),
         (Kind::CloudKey, r"\bAIza[0-9A-Za-z_-]{35}\b"),
+        (Kind::CloudKey, r"\bgithub_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}\b"),
+        (Kind::CloudKey, r"\bglpat-[0-9A-Za-z_-]{20}\b"),
+        (Kind::CloudKey, r"\bSG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}\b"),
     ]
     .into_iter()
     .map(|(kind, pattern)| (kind, Regex::new(pattern).expect("a constant pattern")))
     .collect()
 });
 
+static GITHUB: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\bgh[pousr]_[A-Za-z0-9]{36}\b").expect("a constant pattern"));
+
 /// What `value` of the property `name` is, if it should not be shown.
-pub(super) fn detect(name: &str, value: &Value) -> Option<Kind> {
+pub(crate) fn detect(name: &str, value: &Value) -> Option<Kind> {
     let text = value.as_str()?;
     let by_form = PATTERNS.iter().find(|(_, pattern)| pattern.is_match(text)).map(|(kind, _)| *kind);
     by_form.or_else(|| match text {
+        _ if GITHUB.find(text).is_some_and(|token| is_github_token(token.as_str())) => Some(Kind::CloudKey),
         _ if is_jwt(text) => Some(Kind::Jwt),
         _ if is_card(name, text) => Some(Kind::PaymentCard),
         _ if is_iban(text) => Some(Kind::Iban),
+        _ if is_national_id(name, text) => Some(Kind::NationalId),
         _ if is_password_name(name) && !is_masked(text) => Some(Kind::Password),
+        _ if is_internal(name, text) => Some(Kind::InternalAddress),
         _ => None,
     })
 }
 
 fn is_password_name(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let known = [
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "passwordhash",
-        "hashedpassword",
-        "passhash",
-        "userpassword",
-        "clientsecret",
-        "secretkey",
-        "privatekey",
-    ];
-    known.contains(&name.as_str())
+    is_login_password(name) || matches!(plain(name).as_str(), "clientsecret" | "secretkey" | "privatekey")
+}
+
+/// What somebody signs in with, or its hash: nobody needs to read it back, whatever the document says.
+pub(super) fn is_login_password(name: &str) -> bool {
+    matches!(
+        plain(name).as_str(),
+        "password" | "passwd" | "pwd" | "passphrase" | "passwordhash" | "hashedpassword" | "passhash" | "userpassword"
+    )
+}
+
+/// `pass_hash` and `passHash` are the same name.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 /// Empty, dots, stars, or a word that says so.
@@ -123,51 +153,46 @@ fn is_jwt(text: &str) -> bool {
 fn is_card(name: &str, text: &str) -> bool {
     let grouped = text.len() >= 15 && [4, 9].iter().any(|at| matches!(text.as_bytes().get(*at), Some(b' ' | b'-')));
     let name = name.to_ascii_lowercase();
-    let named = ["card", "pan", "ccnum", "creditcard"].iter().any(|part| name.contains(part));
+    let named = name.contains("card") || name.contains("ccnum") || name == "pan";
     if !(grouped || named) || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b' ' || byte == b'-') {
         return false;
     }
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let prefix = |length: usize| digits.iter().take(length).fold(0, |number, digit| number * 10 + digit);
-    let network = match digits.len() {
-        13 | 16 | 19 if prefix(1) == 4 => true,
-        16 => {
-            (51..=55).contains(&prefix(2)) || (2221..=2720).contains(&prefix(4)) || prefix(4) == 6011 || prefix(2) == 65
-        }
-        15 => matches!(prefix(2), 34 | 37),
-        _ => false,
-    };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, double) if double > 9 => double - 9,
-            (_, double) => double,
-        })
-        .sum();
-    network && sum.is_multiple_of(10) && digits.windows(2).any(|pair| pair[0] != pair[1])
+    is_of_network(&digits) && passes_luhn(&digits) && digits.windows(2).any(|pair| pair[0] != pair[1])
 }
 
-/// Country, length and the remainder of ISO 13616.
-fn is_iban(text: &str) -> bool {
-    let compact: String = text.chars().filter(|c| *c != ' ').collect();
-    let bytes = compact.as_bytes();
-    let shaped = (15..=34).contains(&bytes.len())
-        && bytes[..2].iter().all(u8::is_ascii_uppercase)
-        && bytes[2..4].iter().all(u8::is_ascii_digit)
-        && bytes[4..].iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-        && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= 10;
-    if !shaped {
+/// Three groups, none of them zero, under a name that says so.
+fn is_national_id(name: &str, text: &str) -> bool {
+    let name = plain(name);
+    let named = name == "ssn" || name.contains("socialsecurity");
+    let groups: Vec<&str> = text.split('-').collect();
+    let is_group = |(group, length): (&&str, usize)| {
+        group.len() == length && group.bytes().all(|b| b.is_ascii_digit()) && group.bytes().any(|b| b != b'0')
+    };
+    named && groups.len() == 3 && groups.iter().zip([3, 2, 4]).all(is_group)
+}
+
+/// A host that only an internal network knows, alone or in a URL. What a client is told about itself is no news.
+fn is_internal(name: &str, text: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let about_client = ["client", "origin", "remote", "source", "caller", "forwarded", "visitor", "your", "user"];
+    if name == "ip" || about_client.iter().any(|part| name.contains(part)) || text.len() > 300 {
         return false;
     }
-    let rotated = bytes[4..].iter().chain(&bytes[..4]);
-    let remainder = rotated.fold(0u32, |remainder, byte| match byte {
-        b'0'..=b'9' => (remainder * 10 + u32::from(byte - b'0')) % 97,
-        _ => (remainder * 100 + u32::from(byte - b'A') + 10) % 97,
-    });
-    remainder == 1
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
+        return address.is_private();
+    }
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let endings = [".internal", ".svc.cluster.local", ".corp", ".lan", ".intranet"];
+    // A bare name is a host only in a URL or with a port.
+    is_name && host.len() < authority.len().max(text.len()) && endings.iter().any(|ending| host.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -187,6 +212,15 @@ mod tests {
             ("pem", json!("-----BEGIN PUBLIC KEY-----\nMIIE"), None),
             ("k", json!("AKIAIOSFODNN7EXAMPLE"), Some(Kind::CloudKey)),
             ("k", json!("AKIAshort"), None),
+            ("k", json!("ghp_abcdefghijklmnopqrstuvwxyz0123000000"), None),
+            ("ssn", json!("078-05-1120"), Some(Kind::NationalId)),
+            ("ssn", json!("***-**-1120"), None),
+            ("phone", json!("078-05-1120"), None),
+            ("upstream", json!("10.3.0.17:8080"), Some(Kind::InternalAddress)),
+            ("upstream", json!("http://billing.svc.cluster.local/v1"), Some(Kind::InternalAddress)),
+            ("upstream", json!("https://api.shop.example/"), None),
+            ("origin", json!("172.17.0.1"), None),
+            ("version", json!("10.3.0"), None),
             ("session", json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"), Some(Kind::Jwt)),
             ("version", json!("1.2.3"), None),
             ("host", json!("api.shop.example"), None),

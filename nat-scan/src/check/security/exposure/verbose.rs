@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 
+use crate::check::security::point::of_operation;
 use crate::check::security::{is_echo, may_repeat, rightful, without_credentials};
 use crate::check::trace::{self, Leak};
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
@@ -27,6 +29,9 @@ const PATH: &str = "CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:L/I:N/A:N";
 
 /// Places confirmed in one scan.
 const MAX_CONFIRMED: usize = 64;
+/// Requests that try to provoke an error, and of one operation.
+const MAX_PROVOKED: usize = 300;
+const MAX_POINTS: usize = 4;
 
 #[async_trait]
 impl SecurityCheck for VerboseError {
@@ -35,21 +40,69 @@ impl SecurityCheck for VerboseError {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
+        let mut leaks: Vec<(usize, &Exchange, Leak)> = cx
+            .traffic
+            .iter()
+            .filter(|(_, exchange)| may_repeat(cx, &exchange.request.method))
+            .filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?)))
+            .collect();
+        let provoked = provoke(cx, &leaks.iter().map(|(operation, ..)| *operation).collect()).await;
+        leaks.extend(provoked.iter().filter_map(|(operation, exchange)| Some((*operation, exchange, leak(exchange)?))));
+        leaks.sort_by_key(|(operation, ..)| *operation);
         let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for (operation, exchange) in cx.traffic {
+        let mut found: Vec<Finding> = Vec::new();
+        for (operation, exchange, leak) in leaks {
             if found.len() >= MAX_CONFIRMED {
                 break;
             }
-            if let Some(leak) = leak(exchange)
-                && may_repeat(cx, &exchange.request.method)
-                && seen.insert((*operation, leak.kind.clone(), leak.frame.clone()))
-            {
-                found.extend(confirm(cx, *operation, exchange, &leak).await);
+            // One place in the program is one defect, however many operations lead there.
+            let place = is_place(&leak).then_some(leak.frame.clone());
+            let known = place.clone().is_some_and(|place| seen.contains(&(None, place)));
+            if known || !seen.insert((Some(operation), format!("{}|{}", leak.kind, leak.frame))) {
+                continue;
+            }
+            if let Some(finding) = confirm(cx, operation, exchange, &leak).await {
+                found.push(finding);
+                seen.extend(place.map(|place| (None, place)));
             }
         }
         found
     }
+}
+
+/// Values of a wrong kind, in working requests to operations that let nothing slip so far: what leaks.
+async fn provoke(cx: &SecurityContext<'_>, known: &BTreeSet<usize>) -> Vec<(usize, Exchange)> {
+    let mut found = Vec::new();
+    let mut left = MAX_PROVOKED;
+    for operation in &cx.api.operations {
+        if !may_repeat(cx, &operation.method) || known.contains(&operation.index) {
+            continue;
+        }
+        let mut points = of_operation(cx, operation);
+        // What is typed is converted, and conversions fail.
+        points.sort_by_key(|point| (point.value.is_string(), point.value.is_null()));
+        for point in points.iter().take(MAX_POINTS) {
+            let Some(rest) = usize::checked_sub(left, 1) else { return found };
+            left = rest;
+            let wrong = match &point.value {
+                Value::String(_) if point.location.starts_with("body") => json!({"nat": [1]}),
+                _ => Value::from("nat'\"\\"),
+            };
+            match point.send(cx, wrong).await {
+                Some(exchange) if leak(&exchange).is_some() => {
+                    found.push((operation.index, exchange));
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Names a place in the program; a database says the same wherever it is asked.
+fn is_place(leak: &Leak) -> bool {
+    leak.strong && leak.frame.contains('.')
 }
 
 /// An error answer that lets something slip that we did not say ourselves.
