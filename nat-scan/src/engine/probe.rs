@@ -130,10 +130,8 @@ impl Prober for ScanProber<'_> {
         nonce(self.session.seed, "probe", self.nonces.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Begins with the nonce of the scan: another scan with the same seed makes other things.
     fn word(&self) -> String {
-        let nonce = self.nonce();
-        format!("{}{}", self.session.nonce(), nonce.get(3..11).unwrap_or(&nonce))
+        self.session.words.next()
     }
 
     fn is_catch_all(&self, response: &Response) -> bool {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::ground::{moved, own, result};
 use super::names::is_privilege;
 use super::people::{People, Person};
+use crate::chain::destroys;
 use crate::check::security::is_success;
 use crate::check::shape::is_soft_error;
 use crate::check::stateful::{Resource, Stage, Thing, place};
@@ -68,7 +69,8 @@ impl SecurityCheck for Escalation {
 /// What may make an administrator: what is known to be stored, else what is so in many programs.
 fn members(cx: &SecurityContext<'_>, people: &People<'_, '_>) -> Vec<(String, Value)> {
     let stored = cx.learned.with(|facts| facts.assigned.clone());
-    let here = stored.into_iter().filter(|(operation, name, _)| *operation == people.registration() && is_privilege(name));
+    let here =
+        stored.into_iter().filter(|(operation, name, _)| *operation == people.registration() && is_privilege(name));
     let mut members: Vec<(String, Value)> = here.map(|(_, name, value)| (name, value)).collect();
     if members.is_empty() {
         let flags = ["admin", "is_admin", "isAdmin"].map(|name| (name.to_owned(), Value::from(true)));
@@ -98,9 +100,11 @@ async fn doors<'a>(
     stage: &Stage<'_>,
     plain: &Person,
 ) -> Vec<Door<'a>> {
-    let unknown = |operation: &&Operation| !cx.baselines.get(operation.index).is_some_and(Option::is_some);
-    let all = cx.api.operations.iter();
-    let reads = all.clone().filter(|one| one.method == "GET" && !one.path.contains('{')).filter(unknown);
+    let unknown = |one: &&Operation| {
+        let works = cx.baselines.get(one.index).is_some_and(Option::is_some);
+        one.method == "GET" && !one.path.contains('{') && !destroys(&one.path) && !works
+    };
+    let reads = cx.api.operations.iter().filter(unknown);
     let mut asked: Vec<(&'a Operation, Option<Resource>)> = reads.map(|one| (one, None)).collect();
     for resource in super::ground::grounds(cx) {
         // Only things of the scan's own are removed.

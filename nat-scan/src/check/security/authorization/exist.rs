@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::ground::{Own, grounds, has_two, is_telling, lists, nowhere, own, plain, private, Sharing, told};
+use super::ground::{Own, Sharing, grounds, has_two, is_telling, lists, nowhere, own, plain, private, told};
 use super::names::is_uuid;
 use crate::check::security::is_success;
 use crate::check::stateful::{Resource, Stage};
@@ -184,7 +184,9 @@ async fn sample(cx: &SecurityContext<'_>, stage: &Stage<'_>) -> Option<Sample> {
     }
     let numbers: Option<Vec<i64>> = ids.iter().map(|id| id.parse().ok()).collect();
     let kind = match numbers {
-        Some(numbers) if numbers.windows(2).all(|pair| (1..=MAX_GAP).contains(&(pair[1] - pair[0]))) => "ascending numbers",
+        Some(numbers) if numbers.windows(2).all(|pair| (1..=MAX_GAP).contains(&(pair[1] - pair[0]))) => {
+            "ascending numbers"
+        }
         None if ids.iter().all(|id| version_1(id)) => "UUIDs of version 1",
         _ => return None,
     };

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::ground::{Own, grounds, own, result, seen_as};
 use super::names::is_privileged_place;
-use crate::chain::tokens;
+use crate::chain::{destroys, tokens};
 use crate::check::security::without_credentials;
 use crate::check::shape::skeleton;
 use crate::check::stateful::{Resource, Stage};
@@ -82,7 +82,8 @@ async fn refusal(cx: &SecurityContext<'_>) -> Option<Refusal> {
     let stage = Stage::new(&around, &nothing);
     let unknown = |operation: &&Operation| {
         let works = cx.baselines.get(operation.index).is_some_and(Option::is_some);
-        operation.method == "GET" && !operation.path.contains('{') && is_privileged(operation) && !works
+        let is_read = operation.method == "GET" && !operation.path.contains('{') && !destroys(&operation.path);
+        is_read && is_privileged(operation) && !works
     };
     for operation in cx.api.operations.iter().filter(unknown).take(MAX_ASKED) {
         let Some(case) = stage.case(operation.index) else { continue };
@@ -162,12 +163,7 @@ struct Try {
     happened: bool,
 }
 
-async fn attempt(
-    cx: &SecurityContext<'_>,
-    stage: &Stage<'_>,
-    write: &Operation,
-    refusal: &Refusal,
-) -> Option<Finding> {
+async fn attempt(cx: &SecurityContext<'_>, stage: &Stage<'_>, write: &Operation, refusal: &Refusal) -> Option<Finding> {
     let first = once(cx, stage, write, As::Primary).await.filter(|first| first.happened)?;
     // Whom nobody stops is a matter of authentication.
     if once(cx, stage, write, As::Anonymous).await.is_some_and(|public| public.happened) {

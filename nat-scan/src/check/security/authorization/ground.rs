@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::names::{is_open, names_id};
+use crate::chain::{destroys, nouns_of_path};
 use crate::check::security::{is_echo, is_success};
 use crate::check::shape::{is_soft_error, leaves};
 use crate::check::stateful::{Resource, Stage, Thing, by_server, object, resources};
 use crate::check::{As, CheckInfo, Exchange, SecurityContext, Suspicion};
-use crate::chain::nouns_of_path;
 use crate::finding::{Finding, Role};
-use crate::generate::{BodyValue, Case};
+use crate::generate::plan::FULL;
+use crate::generate::{self, BodyValue, Case, Intent, Phase};
 use crate::schema::{Direction, Schema};
 use crate::spec::Operation;
 
@@ -66,6 +67,9 @@ pub(super) fn grounds(cx: &SecurityContext<'_>) -> Vec<Resource> {
     let works = |index: Option<usize>| index.and_then(|at| cx.baselines.get(at)).is_some_and(Option::is_some);
     let mut all: Vec<Resource> = resources(cx.api).into_iter().filter(|one| one.create.is_some()).collect();
     all.retain(|one| one.read.is_some() && !one.key.is_empty());
+    for one in &mut all {
+        one.views.retain(|view| cx.api.operations.get(*view).is_some_and(|view| !destroys(&view.path)));
+    }
     all.sort_by_key(|one| ![one.read, one.create, one.put, one.patch, one.delete].into_iter().any(works));
     all.truncate(MAX_RESOURCES);
     all
@@ -85,15 +89,30 @@ pub(super) async fn own_below(
 ) -> Option<Own> {
     let create = stage.resource.create?;
     let operation = stage.operation(create)?;
-    let (case, mut words) = planted(cx, operation, stage.case(create)?);
-    let mut thing = stage.create_as(case, parents, &[]).await.filter(is_made);
-    if thing.is_none() {
+    let plain = stage.case(create)?;
+    let known = stage.around.accepted.get(create).is_some_and(Option::is_some);
+    // Of a request that nobody tried yet, the one with everything is the next best.
+    let full = if known { None } else { full(cx, operation) };
+    for case in std::iter::once(plain).chain(full) {
+        let (planted, words) = planted(cx, operation, case.clone());
+        if let Some(thing) = stage.create_as(planted, parents, &[]).await.filter(is_made) {
+            return seen_as(stage, thing, &words).await;
+        }
         // The server is particular about texts of which the document says nothing.
-        let plain = stage.case(create)?;
-        words = texts(cx, &plain);
-        thing = stage.create_as(plain, parents, &[]).await.filter(is_made);
+        let words = texts(cx, &case);
+        if let Some(thing) = stage.create_as(case, parents, &[]).await.filter(is_made) {
+            return seen_as(stage, thing, &words).await;
+        }
     }
-    seen_as(stage, thing?, &words).await
+    None
+}
+
+/// A valid request with everything that is documented.
+fn full(cx: &SecurityContext<'_>, operation: &Operation) -> Option<Case> {
+    let cases = generate::cases(cx.api, operation, Phase::HappyPath, cx.seed);
+    let mut case = cases.into_iter().find(|case| case.label == FULL && case.intent == Intent::Positive)?;
+    crate::chain::guide::freshen(operation, &mut case);
+    Some(case.renewed(&cx.prober.word()).bound())
 }
 
 /// A thing with words as its owner sees it.
@@ -150,8 +169,9 @@ pub(super) fn planted(cx: &SecurityContext<'_>, operation: &Operation, mut case:
     let mut free = Vec::new();
     collect_free(value, &mut String::new(), &mut free);
     for pointer in free.into_iter().take(MAX_PLANTED) {
-        let word = cx.prober.word();
-        let Some(before) = value.pointer_mut(&pointer).map(|place| std::mem::replace(place, Value::from(&*word))) else {
+        let word = format!("nat{}", cx.prober.word());
+        let Some(before) = value.pointer_mut(&pointer).map(|place| std::mem::replace(place, Value::from(&*word)))
+        else {
             continue;
         };
         if fits(value) || !fitted {
@@ -265,6 +285,7 @@ pub(super) fn lists_of(cx: &SecurityContext<'_>, resource: &Resource) -> Vec<usi
     let about = |operation: &Operation| {
         operation.method == "GET"
             && !operation.path.contains('{')
+            && !destroys(&operation.path)
             && nouns_of_path(&operation.path).contains(&resource.noun)
     };
     for operation in cx.api.operations.iter().filter(|operation| about(operation)) {
@@ -351,10 +372,12 @@ pub(super) fn moved(thing: &Thing, path: BTreeMap<String, Value>) -> Thing {
 
 /// Members of the thing in an answer.
 pub(super) fn members(body: &Value) -> BTreeMap<String, Value> {
-    object(body).map(|members| members.iter().map(|(name, value)| (name.clone(), value.clone())).collect()).unwrap_or_default()
+    object(body)
+        .map(|members| members.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+        .unwrap_or_default()
 }
 
-/// A finding with the requests that lead to it.
+/// A finding with the requests that lead to it, where they can be repeated.
 pub(super) fn told(
     cx: &SecurityContext<'_>,
     info: &CheckInfo,
@@ -363,5 +386,8 @@ pub(super) fn told(
     evidence: &[(Role, &Exchange)],
     tale: &[&Exchange],
 ) -> Finding {
-    cx.report.build(info, suspicion, Some(operation), evidence).with_steps(cx.report.tale(tale))
+    let finding = cx.report.build(info, suspicion, Some(operation), evidence);
+    let steps = cx.report.tale(tale);
+    // What was made under a name of our choice cannot be made again: then the probe stands for itself.
+    if steps.iter().any(|step| !step.captures.is_empty()) { finding.with_steps(steps) } else { finding }
 }

@@ -142,7 +142,8 @@ async fn prove(
     let control = made_with(cx, stage, way, write, &[], &usual.readers).await?;
     let repeat = made_with(cx, stage, way, write, &with(one), &usual.readers).await?;
     let default = control.shows(name);
-    if probe.shows(name) != Some(two) || repeat.shows(name) != Some(one) || default == Some(one) || default == Some(two) {
+    if probe.shows(name) != Some(two) || repeat.shows(name) != Some(one) || default == Some(one) || default == Some(two)
+    {
         return None;
     }
     if !candidate.observed {

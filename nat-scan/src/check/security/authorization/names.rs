@@ -12,10 +12,10 @@ fn has(name: &str, all: &[&str]) -> bool {
 /// A text that may be replaced by any other: neither its name nor its form says otherwise.
 pub(super) fn is_open(name: &str, text: &str) -> bool {
     const BOUND: [&str; 46] = [
-        "id", "uuid", "guid", "key", "email", "mail", "password", "passwd", "pwd", "url", "uri", "link", "href", "date",
-        "time", "at", "status", "state", "type", "kind", "role", "country", "currency", "language", "lang", "locale",
-        "timezone", "color", "colour", "code", "phone", "mobile", "zip", "token", "version", "gender", "format", "sort",
-        "order", "host", "ip", "unit", "level", "priority", "category", "method",
+        "id", "uuid", "guid", "key", "email", "mail", "password", "passwd", "pwd", "url", "uri", "link", "href",
+        "date", "time", "at", "status", "state", "type", "kind", "role", "country", "currency", "language", "lang",
+        "locale", "timezone", "color", "colour", "code", "phone", "mobile", "zip", "token", "version", "gender",
+        "format", "sort", "order", "host", "ip", "unit", "level", "priority", "category", "method",
     ];
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_.,!'".contains(&byte);
     !has(name, &BOUND) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(plain)
@@ -24,14 +24,32 @@ pub(super) fn is_open(name: &str, text: &str) -> bool {
 /// The member says which thing it is.
 pub(super) fn names_id(name: &str, wanted: &str, noun: &str) -> bool {
     let own = key(name);
-    own == key(wanted) || own == format!("{noun}_id") || ["id", "uuid", "guid", "key", "slug", "name"].contains(&own.as_str())
+    own == key(wanted)
+        || own == format!("{noun}_id")
+        || ["id", "uuid", "guid", "key", "slug", "name"].contains(&own.as_str())
 }
 
 /// Only its owner may know such a value, whoever may see the thing.
 pub(super) fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 18] = [
-        "secret", "password", "passwd", "token", "pin", "ssn", "passport", "iban", "card", "cvv", "salary", "balance",
-        "diagnosis", "medical", "tax", "private", "confidential", "apikey",
+        "secret",
+        "password",
+        "passwd",
+        "token",
+        "pin",
+        "ssn",
+        "passport",
+        "iban",
+        "card",
+        "cvv",
+        "salary",
+        "balance",
+        "diagnosis",
+        "medical",
+        "tax",
+        "private",
+        "confidential",
+        "apikey",
     ];
     has(name, &WORDS)
 }
@@ -39,8 +57,20 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// About a person.
 pub(super) fn is_personal(name: &str) -> bool {
     const WORDS: [&str; 14] = [
-        "email", "mail", "phone", "mobile", "address", "street", "birth", "birthday", "dob", "firstname", "lastname",
-        "surname", "location", "latitude",
+        "email",
+        "mail",
+        "phone",
+        "mobile",
+        "address",
+        "street",
+        "birth",
+        "birthday",
+        "dob",
+        "firstname",
+        "lastname",
+        "surname",
+        "location",
+        "latitude",
     ];
     is_secret(name) || has(name, &WORDS)
 }
@@ -54,8 +84,18 @@ pub(super) fn is_owner(name: &str) -> bool {
 /// What somebody may do.
 pub(super) fn is_privilege(name: &str) -> bool {
     const WORDS: [&str; 12] = [
-        "admin", "administrator", "isadmin", "role", "staff", "superuser", "root", "privilege", "permission", "scope",
-        "moderator", "authority",
+        "admin",
+        "administrator",
+        "isadmin",
+        "role",
+        "staff",
+        "superuser",
+        "root",
+        "privilege",
+        "permission",
+        "scope",
+        "moderator",
+        "authority",
     ];
     has(name, &WORDS)
 }
@@ -72,7 +112,14 @@ pub(super) fn is_worth(name: &str) -> bool {
 /// A function that is not for everybody.
 pub(super) fn is_privileged_place(words: &[String]) -> bool {
     const WORDS: [&str; 9] = [
-        "admin", "administrator", "administration", "superadmin", "superuser", "sysadmin", "backoffice", "moderation",
+        "admin",
+        "administrator",
+        "administration",
+        "superadmin",
+        "superuser",
+        "sysadmin",
+        "backoffice",
+        "moderation",
         "sudo",
     ];
     words.iter().any(|word| WORDS.contains(&word.as_str()))

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::ground::{Own, grounds, has_two, holds, own, result, resembles, told};
+use super::ground::{Own, grounds, has_two, holds, own, resembles, result, told};
 use super::names::stranger;
 use crate::chain::key;
 use crate::check::stateful::{Resource, Stage};
@@ -81,7 +81,9 @@ impl SecurityCheck for ForeignReference {
 fn references<'a>(cx: &SecurityContext<'a>, stage: &Stage<'_>) -> Vec<Reference<'a>> {
     let resource = stage.resource;
     let mut found = Vec::new();
-    for operation in cx.api.operations.iter().filter(|one| one.method != "DELETE" && !one.path.contains('{')) {
+    let usable =
+        |one: &&Operation| one.method != "DELETE" && !one.path.contains('{') && !crate::chain::destroys(&one.path);
+    for operation in cx.api.operations.iter().filter(usable) {
         if resource.create == Some(operation.index) {
             continue;
         }
@@ -91,7 +93,9 @@ fn references<'a>(cx: &SecurityContext<'a>, stage: &Stage<'_>) -> Vec<Reference<
                 found.push(Reference { operation, location, spot: Spot::Argument(index) });
             }
         }
-        let Some(Case { body: Some(BodyValue::Typed { value, .. }), .. }) = stage.case(operation.index) else { continue };
+        let Some(Case { body: Some(BodyValue::Typed { value, .. }), .. }) = stage.case(operation.index) else {
+            continue;
+        };
         let mut pointers = Vec::new();
         walk(&value, &mut String::new(), 0, resource, &mut pointers);
         found.extend(pointers.into_iter().map(|pointer| {
@@ -111,7 +115,7 @@ fn refers(name: &str, resource: &Resource) -> bool {
     !noun.is_empty()
         && (own == noun
             || ["id", "uuid", "key"].iter().any(|end| own == format!("{noun}_{end}"))
-            || (own == path && path != "id" && path != "name"))
+            || (own == path && path.contains('_')))
 }
 
 fn walk(value: &Value, pointer: &mut String, depth: usize, resource: &Resource, found: &mut Vec<String>) {
@@ -159,7 +163,10 @@ async fn ask(
         },
     }
     let made = stage.send(reference.operation, &case, &[]).await?;
-    if result(cx, &made).is_none() || holds(&made, &mine.marks) || !matches!(reference.operation.method.as_str(), "POST") {
+    if result(cx, &made).is_none()
+        || holds(&made, &mine.marks)
+        || !matches!(reference.operation.method.as_str(), "POST")
+    {
         return Some(made);
     }
     // It may show only when what was made is read.

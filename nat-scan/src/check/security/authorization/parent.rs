@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::ground::{Own, gives, grounds, has_two, is_telling, moved, own, own_below, parents, private, resembles, told};
+use super::ground::{
+    Own, gives, grounds, has_two, is_telling, moved, own, own_below, parents, private, resembles, told,
+};
 use super::names::stranger;
 use crate::check::stateful::Stage;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion, Turn};

@@ -42,6 +42,24 @@ pub(super) async fn run(cx: &SecurityContext<'_>) -> Vec<Finding> {
     found
 }
 
+const SECRET: [&str; 4] = ["password", "passwd", "pwd", "passphrase"];
+
+fn has(name: &str, all: &[&str]) -> bool {
+    tokens(name).iter().any(|word| all.contains(&word.as_str()))
+}
+
+fn body(case: &Case) -> Option<&serde_json::Map<String, Value>> {
+    match &case.body {
+        Some(BodyValue::Typed { value: Value::Object(body), .. }) => Some(body),
+        _ => None,
+    }
+}
+
+/// The request sets a password: a server may take it for that of whoever asks.
+pub(super) fn sets_password(case: &Case) -> bool {
+    body(case).is_some_and(|body| body.keys().any(|name| has(name, &SECRET)))
+}
+
 fn change<'a>(stage: &Stage<'_>, operation: &'a Operation) -> Option<Change<'a>> {
     if !matches!(operation.method.as_str(), "PUT" | "PATCH" | "POST") {
         return None;
@@ -49,11 +67,9 @@ fn change<'a>(stage: &Stage<'_>, operation: &'a Operation) -> Option<Change<'a>>
     let mut in_path = operation.parameters.iter().filter(|parameter| parameter.location == Location::Path);
     let key = in_path.next().filter(|_| in_path.next().is_none())?.name.as_str();
     let case = stage.case(operation.index)?;
-    let Some(BodyValue::Typed { value: Value::Object(body), .. }) = &case.body else { return None };
-    let has = |name: &str, all: &[&str]| tokens(name).iter().any(|word| all.contains(&word.as_str()));
-    let is_secret = |name: &&String| has(name, &["password", "passwd", "pwd", "passphrase"]);
+    let body = body(&case)?;
     let (old, new): (Vec<&String>, Vec<&String>) =
-        body.keys().filter(is_secret).partition(|name| has(name, &["old", "current", "previous"]));
+        body.keys().filter(|name| has(name, &SECRET)).partition(|name| has(name, &["old", "current", "previous"]));
     let members: Vec<String> = new.into_iter().cloned().collect();
     (old.is_empty() && !members.is_empty()).then_some(Change { operation, key, case, members })
 }
@@ -150,5 +166,10 @@ fn is_in(answer: &Exchange) -> bool {
 fn tokens_of(answer: &Exchange) -> Vec<String> {
     let Some(json) = answer.json() else { return Vec::new() };
     let leaves = crate::check::shape::leaves(json);
-    leaves.iter().filter_map(|leaf| leaf.split_once('=')).map(|(_, value)| value.to_owned()).filter(|value| value.len() >= 16).collect()
+    leaves
+        .iter()
+        .filter_map(|leaf| leaf.split_once('='))
+        .map(|(_, value)| value.to_owned())
+        .filter(|value| value.len() >= 16)
+        .collect()
 }

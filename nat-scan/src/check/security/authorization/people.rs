@@ -80,7 +80,7 @@ impl<'c, 'a> People<'c, 'a> {
 
     /// A new user, signed in; `extra` members go into the registration.
     pub(super) async fn join(&self, extra: &[(String, Value)]) -> Option<Person> {
-        let word = self.cx.prober.word();
+        let word = format!("nat{}", self.cx.prober.word());
         let password = format!("Nat-{word}7!Qz");
         let email = format!("{word}@example.com");
         let entry = Entry { user: &word, email: &email, password: &password };

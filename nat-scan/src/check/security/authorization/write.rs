@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::ground::{Own, Sharing, grounds, has_two, holds, lists, members, own, result, told};
 use super::names::is_owner;
-use super::people::People;
 use super::password;
+use super::people::People;
 use crate::check::security::is_success;
 use crate::check::stateful::{Stage, differences, volatile};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion, Turn};
@@ -68,7 +68,9 @@ fn writes<'a>(cx: &SecurityContext<'a>, stage: &Stage<'_>) -> Vec<&'a Operation>
     };
     let on = [resource.put, resource.patch].into_iter().flatten().filter_map(|index| cx.api.operations.get(index));
     let last = resource.delete.and_then(|index| cx.api.operations.get(index));
-    on.chain(cx.api.operations.iter().filter(below).take(MAX_BELOW)).chain(last).collect()
+    let all = on.chain(cx.api.operations.iter().filter(below).take(MAX_BELOW)).chain(last);
+    // Passwords are changed on users that nobody needs any more.
+    all.filter(|one| !stage.case(one.index).is_some_and(|case| password::sets_password(&case))).collect()
 }
 
 /// One try on a new thing: what the owner saw before, the write, what the owner sees afterwards.

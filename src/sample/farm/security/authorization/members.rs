@@ -32,7 +32,13 @@ struct Kind {
     further: Further,
 }
 
-const fn kind(path: &'static str, id: &'static str, member: &'static str, flaw: &'static str, further: Further) -> Kind {
+const fn kind(
+    path: &'static str,
+    id: &'static str,
+    member: &'static str,
+    flaw: &'static str,
+    further: Further,
+) -> Kind {
     Kind { path, id, member, flaw, further }
 }
 
@@ -112,7 +118,9 @@ fn stored(kind: Kind, call: &Call<'_>, before: Value, is_new: bool) -> (Value, V
     let mut shown = Map::new();
     for (name, member) in sent {
         let known = asked.contains_key(&name);
-        if known || (open && name == kind.member) || (kind.further == Further::Kept && name != "id" && name != kind.member)
+        if known
+            || (open && name == kind.member)
+            || (kind.further == Further::Kept && name != "id" && name != kind.member)
         {
             value[&name] = member;
         } else if kind.further == Further::Echoed {
@@ -186,7 +194,8 @@ fn profile(path: &'static str, flaw: &'static str) -> Vec<Op> {
                 }
             }
             let parent = String::new();
-            let thing = Thing { number, value: value.clone(), version: 1, made: Instant::now(), deleted: false, parent };
+            let thing =
+                Thing { number, value: value.clone(), version: 1, made: Instant::now(), deleted: false, parent };
             shelf.put(user, thing);
         }
         json(200, value)

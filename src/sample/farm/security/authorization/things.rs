@@ -155,7 +155,9 @@ fn operation(kind: Kind, verb: char) -> Op {
         'R' => Op::get(one).gives("200", schema(kind)).answer(move |call| read(kind, call)),
         'L' => {
             let items = json!({"type": "array", "items": {"type": "object"}});
-            Op::get(kind.path).gives("200", object(&["items"], json!({"items": items}))).answer(move |call| list(kind, call))
+            Op::get(kind.path)
+                .gives("200", object(&["items"], json!({"items": items})))
+                .answer(move |call| list(kind, call))
         }
         'U' | 'u' => Op::new("PUT", one)
             .body(body(kind))
@@ -257,8 +259,7 @@ fn list(kind: Kind, call: &Call<'_>) -> Response {
     let things = state.shelves.entry(kind.path).or_default().things.values();
     let mine = things.filter(|thing| thing.parent == parent && (all || thing.value[kind.owner()] == user));
     let short = |value: &Value| json!({"title": value["title"], "owner": value["owner"]});
-    let items: Vec<Value> =
-        mine.map(|thing| if titles { short(&thing.value) } else { thing.value.clone() }).collect();
+    let items: Vec<Value> = mine.map(|thing| if titles { short(&thing.value) } else { thing.value.clone() }).collect();
     json(200, json!({"items": items}))
 }
 
