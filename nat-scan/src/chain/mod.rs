@@ -12,7 +12,7 @@ mod name;
 mod pool;
 
 pub use bind::{Binding, Spot};
-pub(crate) use name::{key, nouns_of_path, tokens};
+pub(crate) use name::{destroys, key, nouns_of_path, tokens};
 pub(crate) use pool::{Origin, Pool, Want};
 
 #[cfg(test)]

@@ -6,6 +6,18 @@ const VERBS: [&str; 22] = [
     "create", "register", "add", "new", "me", "current", "api", "latest", "next", "public",
 ];
 
+/// What a request to a place of this name takes from everybody, if it succeeds.
+const DESTROYING: [&str; 18] = [
+    "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",
+    "drop", "logout", "destroy", "delete", "remove", "prune", "revoke",
+];
+
+/// The last literal segment of the path says that something is removed, or that a session ends.
+pub(crate) fn destroys(path: &str) -> bool {
+    let last = path.rsplit('/').find(|segment| !segment.is_empty() && !segment.contains('{')).unwrap_or_default();
+    tokens(last).iter().any(|word| DESTROYING.contains(&word.as_str()))
+}
+
 /// Lower-case words, each in the singular: `flowRuns_ID` is `flow`, `run`, `id`.
 pub(crate) fn tokens(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();

@@ -20,7 +20,7 @@ use super::plan::{Harm, harm};
 use super::prepare::failure;
 use super::probe::nonce;
 use super::scope::Scope;
-use super::{ScanConfig, ScanFailure};
+use super::{ScanConfig, ScanFailure, ScanKind};
 use crate::check::As;
 use crate::check::functional::grants_credentials;
 use crate::generate::{self, Phase};
@@ -77,6 +77,11 @@ impl Enrol<'_> {
         let given: Vec<(As, &Credentials)> = users
             .into_iter()
             .flat_map(|(who, all)| all.map(flat).unwrap_or_default().into_iter().map(move |one| (who, one)))
+            .filter(|(who, one)| {
+                // Only a security scan needs a second user, and can do without.
+                let spare = self.config.kind == ScanKind::Functional || self.config.safe_mode;
+                !(spare && *who == As::Second && matches!(one, Credentials::SignUp(_)))
+            })
             .collect();
         let unfinished = |one: &Credentials| match one {
             Credentials::User { .. } | Credentials::SignUp(_) => true,
@@ -205,9 +210,11 @@ impl Enrol<'_> {
         let registration =
             infer::registrations(self.api, seed).into_iter().find(|form| scope.left_out(form.operation).is_none());
         let (Some(registration), Some(login)) = (registration, infer::logins(self.api, seed).into_iter().next()) else {
-            narrator.notice(
-                "Operations want credentials. None were given, and the document names no operations that sign up and in.",
-            );
+            if who != As::Second {
+                narrator.notice(
+                    "Operations want credentials. None were given, and the document names no operations that sign up and in.",
+                );
+            }
             return;
         };
         let whose = if who == As::Primary { vec![As::Primary, As::Second] } else { vec![who] };

@@ -34,7 +34,7 @@ impl Words {
     }
 
     /// For a request that is no case of the plan.
-    fn next(&self) -> String {
+    pub(super) fn next(&self) -> String {
         self.word(self.bound.epoch, COUNTED + self.serial.fetch_add(1, Ordering::Relaxed))
     }
 

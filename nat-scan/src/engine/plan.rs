@@ -60,16 +60,10 @@ pub(super) const WAVES: [Wave; 9] = [
 
 /// What a successful request to the operation takes from others.
 pub(super) fn harm(operation: &Operation) -> Harm {
-    const WORDS: [&str; 18] = [
-        "reset", "createdb", "seed", "wipe", "clear", "purge", "truncate", "shutdown", "restart", "flush", "populate",
-        "drop", "logout", "destroy", "delete", "remove", "prune", "revoke",
-    ];
-    let named = |text: &str| chain::tokens(text).iter().any(|word| WORDS.contains(&word.as_str()));
-    let last_segment = operation.path.rsplit('/').find(|segment| !segment.is_empty() && !segment.contains('{'));
     match () {
         () if operation.path.contains('{') && operation.method == "DELETE" => Harm::Object,
         () if operation.path.contains('{') => Harm::None,
-        () if operation.method == "DELETE" || last_segment.is_some_and(named) => Harm::All,
+        () if operation.method == "DELETE" || chain::destroys(&operation.path) => Harm::All,
         () => Harm::None,
     }
 }

@@ -134,6 +134,10 @@ impl Prober for ScanProber<'_> {
         nonce(self.session.seed, "probe", self.nonces.fetch_add(1, Ordering::Relaxed))
     }
 
+    fn word(&self) -> String {
+        self.session.words.next()
+    }
+
     fn is_catch_all(&self, response: &Response) -> bool {
         self.catch_all.matches(response)
     }

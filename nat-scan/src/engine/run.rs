@@ -23,11 +23,11 @@ use super::probe::ScanProber;
 use super::scope::Scope;
 use super::sequences::sequences;
 use super::slow::Slow;
-use super::{EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
+use super::{Account, EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
 use crate::check::security::Learned;
 use crate::check::security::authentication::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
-use crate::check::{Check, Exchange, Profile, SecurityCheck, SecurityContext, functional, security};
+use crate::check::{As, Check, Exchange, Profile, SecurityCheck, SecurityContext, functional, security};
 use crate::generate::{Base, Phase};
 use crate::journal::Journal;
 use crate::spec::SpecVersion;
@@ -252,12 +252,13 @@ async fn secure(
         session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
     let traffic = driver.take_traffic();
     let prober = ScanProber::new(&session, catch_all);
+    let learned = Learned::default();
     let cx = SecurityContext {
         api: &session.api,
         baselines: &baselines,
         traffic: &traffic,
         accepted: &accepted,
-        learned: &Learned::default(),
+        learned: &learned,
         seed: session.seed,
         nonce: session.nonce(),
         profile: config.profile,
@@ -283,6 +284,9 @@ async fn secure(
         };
         for (operation, status) in prober.take_sent() {
             driver.count(operation, status);
+        }
+        for (username, made_by) in learned.with(|facts| std::mem::take(&mut facts.people)) {
+            session.identities.accounts.add(Account { username, made_by, identity: As::Anonymous });
         }
         let id = check.info().id;
         match findings {

@@ -15,7 +15,7 @@ use super::narrate::span;
 use super::probe::{Lane, ScanProber};
 use crate::check::Exchange;
 use crate::check::stateful::{Raised, Resource, ResourceCheck, Stage, Surroundings, resources};
-use crate::finding::{CaptureFrom, Finding, FindingBuilder, Role, Step};
+use crate::finding::{Finding, Role};
 use crate::generate::{Base, Phase};
 
 /// Requests for one resource.
@@ -128,32 +128,12 @@ async fn on_resource(
             let evidence: Vec<(Role, &Exchange)> =
                 raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
             let finding = session.report.build(check.info(), &raised.suspicion, operation, &evidence);
-            finding.with_steps(steps(&session.report, &evidence))
+            let told: Vec<&Exchange> = evidence.iter().map(|(_, exchange)| *exchange).collect();
+            finding.with_steps(session.report.tale(&told))
         });
         verdicts.push(Verdict { check: id, findings: findings.collect(), tried: true, broke: false });
     }
     verdicts
-}
-
-/// The evidence as steps that another run can repeat: what an answer names and a later request uses is captured.
-fn steps(report: &FindingBuilder, evidence: &[(Role, &Exchange)]) -> Vec<Step> {
-    let mut sequence = report.sequence();
-    for (at, (_, exchange)) in evidence.iter().enumerate() {
-        sequence = sequence.then(exchange);
-        let later = evidence.get(at + 1..).unwrap_or_default();
-        let used = |text: &str| {
-            later.iter().any(|(_, later)| later.request.target.split(['/', '?', '&', '=']).any(|part| part == text))
-        };
-        for (name, value) in exchange.json().and_then(serde_json::Value::as_object).into_iter().flatten() {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if (value.is_string() || value.is_number()) && used(&text) {
-                let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-                sequence = sequence.capture(&format!("v{at}_{}", crate::chain::key(name)), CaptureFrom::Body(pointer));
-                break;
-            }
-        }
-    }
-    sequence.steps()
 }
 
 /// What two attempts on different objects agree on.

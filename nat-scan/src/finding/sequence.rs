@@ -39,6 +39,28 @@ impl FindingBuilder {
     pub fn sequence(&self) -> Sequence<'_> {
         Sequence { redactor: self.redactor(), steps: Vec::new(), last: None, values: Vec::new(), cut: false }
     }
+
+    /// Exchanges as steps that another run can repeat: what an answer names and a later request uses is captured.
+    pub(crate) fn tale(&self, exchanges: &[&Exchange]) -> Vec<Step> {
+        let mut sequence = self.sequence();
+        for (at, exchange) in exchanges.iter().enumerate() {
+            sequence = sequence.then(exchange);
+            let later = exchanges.get(at + 1..).unwrap_or_default();
+            let used = |text: &str| {
+                later.iter().any(|later| later.request.target.split(['/', '?', '&', '=']).any(|part| part == text))
+            };
+            for (name, value) in exchange.json().and_then(serde_json::Value::as_object).into_iter().flatten() {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                if (value.is_string() || value.is_number()) && used(&text) {
+                    let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+                    let name = format!("v{at}_{}", crate::chain::key(name));
+                    sequence = sequence.capture(&name, CaptureFrom::Body(pointer));
+                    break;
+                }
+            }
+        }
+        sequence.steps()
+    }
 }
 
 impl<'a> Sequence<'a> {

@@ -84,6 +84,12 @@ impl Shelves {
         state.users.insert(name.to_owned(), password.to_owned()).is_none()
     }
 
+    /// False: there is no such user.
+    pub(super) fn set_password(&self, name: &str, password: &str) -> bool {
+        let mut state = self.state();
+        state.users.get_mut(name).map(|known| password.clone_into(known)).is_some()
+    }
+
     /// A token, when the password is right.
     pub(super) fn sign_in(&self, name: &str, password: &str) -> Option<String> {
         let mut state = self.state();

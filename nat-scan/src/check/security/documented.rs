@@ -31,16 +31,24 @@ pub(super) enum Step {
     Item,
 }
 
-/// What `schema` says about the place that `steps` lead to.
-pub(super) fn described(schema: &Schema, steps: &[Step]) -> Described {
+/// The nodes that describe the place that `steps` lead to; none: nothing is said about it.
+pub(super) fn nodes_at<'a>(schema: &'a Schema, steps: &[Step]) -> Vec<&'a Value> {
     let mut nodes = vec![schema.node()];
     for step in steps {
         nodes = expanded(schema, nodes).into_iter().flat_map(|node| inward(node, step)).take(MAX_NODES).collect();
         if nodes.is_empty() {
-            return Described::Undocumented;
+            return nodes;
         }
     }
-    let nodes = expanded(schema, nodes);
+    expanded(schema, nodes)
+}
+
+/// What `schema` says about the place that `steps` lead to.
+pub(super) fn described(schema: &Schema, steps: &[Step]) -> Described {
+    let nodes = nodes_at(schema, steps);
+    if nodes.is_empty() {
+        return Described::Undocumented;
+    }
     let is_write_only = nodes.iter().any(|node| node.get("writeOnly") == Some(&Value::Bool(true)));
     if is_write_only { Described::WriteOnly } else { Described::Documented }
 }

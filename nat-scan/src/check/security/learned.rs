@@ -7,6 +7,10 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Facts {
     /// Paths with query that answer and that the document does not name.
     pub(crate) hidden: Vec<String>,
+    /// Users that checks signed up for themselves: what they are called, and the operation that made them.
+    pub(crate) people: Vec<(String, String)>,
+    /// Members that a registration takes though it should not, with the value that was stored.
+    pub(crate) assigned: Vec<(usize, String, serde_json::Value)>,
 }
 
 /// Shared by the checks of one scan.
