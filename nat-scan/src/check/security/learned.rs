@@ -7,6 +7,10 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Facts {
     /// Paths with query that answer and that the document does not name.
     pub(crate) hidden: Vec<String>,
+    /// Operations and locations whose text was proved to become SQL.
+    pub(crate) sql: Vec<(usize, String)>,
+    /// Operations and locations where a quote fails and two of them do not.
+    pub(crate) quotes: Vec<(usize, String)>,
 }
 
 /// Shared by the checks of one scan.
