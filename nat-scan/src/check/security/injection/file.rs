@@ -152,23 +152,24 @@ fn written(cx: &SecurityContext<'_>, point: &Point<'_>, way: &Way, pattern: &str
     }
 }
 
+async fn ask(cx: &SecurityContext<'_>, point: &Point<'_>, way: &Way, pattern: &str, file: &str) -> Option<Exchange> {
+    let request = written(cx, point, way, pattern, file)?;
+    cx.prober.send(Some(point.operation.index), request, rightful(cx)).await
+}
+
 async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, way: &Way) -> Option<Finding> {
-    let send = async |pattern: &str, file: &str| {
-        let request = written(cx, point, way, pattern, file)?;
-        cx.prober.send(Some(point.operation.index), request, rightful(cx)).await
-    };
-    let probe = send(way.one, way.file.name()).await.filter(|answer| way.file.shows(answer))?;
+    let probe = ask(cx, point, way, way.one, way.file.name()).await.filter(|answer| way.file.shows(answer))?;
     let nonce = cx.prober.nonce();
     let missing = match way.file {
         File::Users => format!("etc/{nonce}"),
         File::Windows => format!("windows\\{nonce}.ini"),
     };
-    let control = send(way.one, &missing).await?;
+    let control = ask(cx, point, way, way.one, &missing).await?;
     let baseline = plain(cx, point).await?;
     if way.file.shows(&control) || way.file.shows(&baseline) {
         return None;
     }
-    let other = send(way.two, way.file.name()).await.filter(|answer| way.file.shows(answer))?;
+    let other = ask(cx, point, way, way.two, way.file.name()).await.filter(|answer| way.file.shows(answer))?;
     let request = written(cx, point, way, way.one, way.file.name());
     let open = is_open(cx, point, request, |answer| way.file.shows(answer)).await;
     let explanation = format!(
