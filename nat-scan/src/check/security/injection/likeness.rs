@@ -18,6 +18,8 @@ pub(super) struct Likeness {
     status: Option<u16>,
     media: Option<String>,
     lines: Vec<String>,
+    /// The order of the lines means something: it was the same twice.
+    ordered: bool,
     /// Places, or words, that differ from answer to answer.
     volatile: BTreeSet<String>,
 }
@@ -30,16 +32,29 @@ impl Likeness {
             return None;
         }
         let (ours, theirs) = (lines(one, None), lines(other, None));
-        let differing = difference(&ours, &theirs).into_iter().chain(difference(&theirs, &ours));
-        let volatile = differing.map(|line| place(line).to_owned()).collect();
-        Some(Self { status: one.status(), media: media(one), lines: stable(ours, &volatile), volatile })
+        let (mut first, mut second) = (ours.clone(), theirs.clone());
+        first.sort_unstable();
+        second.sort_unstable();
+        let differing = difference(&first, &second).into_iter().chain(difference(&second, &first));
+        let volatile: BTreeSet<String> = differing.map(|line| place(line).to_owned()).collect();
+        let (mut ours, theirs) = (stable(ours, &volatile), stable(theirs, &volatile));
+        let ordered = ours == theirs;
+        if !ordered {
+            ours.sort_unstable();
+        }
+        Some(Self { status: one.status(), media: media(one), lines: ours, ordered, volatile })
     }
 
     /// The answer says the same. `sent` is what our request had in the place of `usual`.
     pub(super) fn holds(&self, answer: &Exchange, sent: &str, usual: &str) -> bool {
-        answer.status() == self.status
-            && media(answer) == self.media
-            && stable(lines(answer, Some((sent, usual))), &self.volatile) == self.lines
+        if answer.status() != self.status || media(answer) != self.media {
+            return false;
+        }
+        let mut lines = stable(lines(answer, Some((sent, usual))), &self.volatile);
+        if !self.ordered {
+            lines.sort_unstable();
+        }
+        lines == self.lines
     }
 
     /// The answer is of the same kind and says more.
@@ -110,7 +125,7 @@ fn difference<'l>(one: &'l [String], other: &[String]) -> Vec<&'l str> {
     one.iter().filter(|line| count(one, line) > count(other, line)).map(String::as_str).collect()
 }
 
-/// Every leaf of a JSON answer with its place, every word of another; our own text as what usually stands there. Sorted.
+/// Every leaf of a JSON answer with its place, every word of another; our own text as what usually stands there.
 fn lines(exchange: &Exchange, own: Option<(&str, &str)>) -> Vec<String> {
     let mut found = Vec::new();
     let replaced = |text: &str| match own {
@@ -128,7 +143,6 @@ fn lines(exchange: &Exchange, own: Option<(&str, &str)>) -> Vec<String> {
         }
         (None, None) => {}
     }
-    found.sort_unstable();
     found
 }
 
@@ -189,6 +203,15 @@ mod tests {
             assert_eq!(usual.holds(&answer, sent, "dune"), holds, "{answer:?}");
             assert_eq!(usual.is_exceeded(&answer, sent, "dune"), exceeded, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn order_counts_where_it_stays() {
+        let body = |items: &[&str]| exchange(json_answer(200, &json!(items)));
+        let steady = Likeness::of(&body(&["a", "b"]), &body(&["a", "b"])).expect("alike");
+        assert!(!steady.holds(&body(&["b", "a"]), "", ""));
+        let loose = Likeness::of(&body(&["a", "b"]), &body(&["b", "a"])).expect("alike");
+        assert!(loose.holds(&body(&["b", "a"]), "", "") && loose.holds(&body(&["a", "b"]), "", ""));
     }
 
     #[test]

@@ -54,14 +54,14 @@ impl SecurityCheck for Redirect {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let mut points: Vec<Point<'_>> =
             places(cx).into_iter().filter(|point| point.operation.method == "GET" && is_url(point)).collect();
-        // Whatever redirects is worth a try with each of its values.
+        // Whatever redirects is worth a try with each of its values, and a name that speaks of it is without that.
         let redirects = |index: usize| {
             cx.traffic.iter().any(|(known, seen)| {
                 *known == index && seen.status().is_some_and(|status| (300..400).contains(&status))
             })
         };
-        let unaccepted = cx.api.operations.iter().filter(|operation| redirects(operation.index));
-        points.extend(unaccepted.flat_map(|operation| of_unaccepted(cx, operation)));
+        let unaccepted = cx.api.operations.iter().flat_map(|operation| of_unaccepted(cx, operation));
+        points.extend(unaccepted.filter(|point| is_url(point) || redirects(point.operation.index)));
         let mut found = Vec::new();
         for point in &points {
             for form in FORMS {
