@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Facts {
     /// Paths with query that answer and that the document does not name.
     pub(crate) hidden: Vec<String>,
+    /// Operations whose texts must differ from request to request, and whether they work only with those they were
+    /// accepted with.
+    pub(crate) settled: Vec<(usize, bool)>,
     /// Operations and locations whose text was proved to become SQL.
     pub(crate) sql: Vec<(usize, String)>,
     /// Operations and locations where a quote fails and two of them do not.

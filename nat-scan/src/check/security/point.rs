@@ -95,6 +95,20 @@ impl Point<'_> {
         self.send(cx, Value::from(text)).await
     }
 
+    /// The same place of the request with the texts that it was made up with, for operations that want one that they know
+    /// (a code, a name to sign in with). `None` when every request has the same texts anyway.
+    pub(crate) fn settled(&self) -> Option<Self> {
+        if !self.case.is_fresh() {
+            return None;
+        }
+        let case = self.case.settled();
+        let value = match (&self.place, &case.bound().body) {
+            (Place::Body(pointer), Some(BodyValue::Typed { value, .. })) => value.pointer(pointer)?.clone(),
+            _ => self.value.clone(),
+        };
+        Some(Self { case: Arc::new(case), value, ..self.clone() })
+    }
+
     /// The accepted value as a text: what stands on the wire.
     pub(crate) fn original(&self) -> Option<String> {
         match &self.value {

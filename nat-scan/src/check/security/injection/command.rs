@@ -43,7 +43,7 @@ impl SecurityCheck for Command {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let resources = readable(cx);
         let mut found = Vec::new();
-        for point in places(cx).iter().filter(|point| point.takes_text()) {
+        for point in places(cx).await.iter().filter(|point| point.takes_text()) {
             let count = if is_likely(point) { FORMS.len() } else { FORMS.len() - 1 };
             for form in &FORMS[..count] {
                 if let Some(finding) = prove(cx, point, &resources, form).await {

@@ -102,7 +102,7 @@ async fn decided(
 ) -> Vec<Finding> {
     let mut usuals = Usuals::default();
     let mut found = Vec::new();
-    let points = places(cx);
+    let points = places(cx).await;
     for point in points.iter().filter(|point| point.takes_text() && !is_sql(cx, point)) {
         let Some(usual) = usuals.of(cx, point).await else { continue };
         let Some(proved) = decision(cx, point, usual, language).await else { continue };

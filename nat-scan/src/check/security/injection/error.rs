@@ -64,7 +64,7 @@ impl SecurityCheck for Message {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let mut usuals = Usuals::default();
         let mut found = Vec::new();
-        for point in places(cx).iter().filter(|point| !is_sql(cx, point)) {
+        for point in places(cx).await.iter().filter(|point| !is_sql(cx, point)) {
             let value = point.original().unwrap_or_default();
             let Some(both) = point.text(cx, &format!("{value}'\"")).await else { continue };
             if complaint(&both).is_none() {

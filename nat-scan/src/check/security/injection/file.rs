@@ -119,7 +119,7 @@ impl SecurityCheck for Traversal {
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
-        let points = places(cx);
+        let points = places(cx).await;
         for point in points.iter().filter(|point| point.takes_text()) {
             let speaks_of_files = super::is_called(point, &NAMES)
                 || point.value.as_str().is_some_and(|text| text.contains('/') || text.contains('.'));

@@ -36,7 +36,7 @@ impl SecurityCheck for Header {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let mut points = places(cx);
+        let mut points = places(cx).await;
         points.extend(cx.api.operations.iter().flat_map(|operation| of_unaccepted(cx, operation)));
         points.retain(Point::takes_text);
         let mut found = Vec::new();

@@ -36,7 +36,7 @@ impl SecurityCheck for Markup {
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         // What a link cannot send nobody can be made to send: no JSON, no headers.
-        let mut points: Vec<Point<'_>> = places(cx);
+        let mut points: Vec<Point<'_>> = places(cx).await;
         points.extend(cx.api.operations.iter().flat_map(|operation| of_unaccepted(cx, operation)));
         points.retain(|point| {
             point.operation.method == "GET"

@@ -22,7 +22,7 @@ mod tests;
 mod timed;
 mod truth;
 
-use super::point::{Point, points};
+use super::point::{Point, points, works};
 use super::{is_success, may_repeat, rightful};
 use crate::chain::tokens;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
@@ -61,14 +61,37 @@ const MACHINE: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:H/I:H/A:H";
 const READ: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:H/I:N/A:N";
 
 /// The places that a text of ours may be put: not secrets, and not where trying would change how we sign in.
-fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
+async fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
     let wanted = |point: &Point<'_>| {
         matches!(point.operation.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "QUERY")
             && point.takes_any()
             && !is_secret(&point.name)
             && !changes_secrets(cx, point.operation)
     };
-    points(cx).into_iter().filter(wanted).take(MAX_PLACES).collect()
+    settled(cx, points(cx).into_iter().filter(wanted).take(MAX_PLACES).collect()).await
+}
+
+/// Where an operation works only with the texts that it knows, its places are those of such a request.
+async fn settled<'a>(cx: &SecurityContext<'a>, points: Vec<Point<'a>>) -> Vec<Point<'a>> {
+    let mut kept = Vec::with_capacity(points.len());
+    for point in points {
+        let Some(other) = point.settled() else {
+            kept.push(point);
+            continue;
+        };
+        let index = point.operation.index;
+        let known = cx.learned.with(|facts| facts.settled.iter().find(|(known, _)| *known == index).copied());
+        let wants_known = match known {
+            Some((_, wants)) => wants,
+            None => {
+                let wants = works(cx, &point).await.is_none() && works(cx, &other).await.is_some();
+                cx.learned.with(|facts| facts.settled.push((index, wants)));
+                wants
+            }
+        };
+        kept.push(if wants_known { other } else { point });
+    }
+    kept
 }
 
 fn is_secret(name: &str) -> bool {

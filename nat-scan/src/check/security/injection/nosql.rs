@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::likeness::{Likeness, Usual, Usuals};
 use super::truth::{Context, Fits, Language, decision};
-use super::{FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_secret, is_sql, is_success};
+use super::{FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_secret, is_sql, is_success, settled};
 use crate::check::security::point::points;
 use crate::check::security::rightful;
 use crate::check::shape::skeleton;
@@ -60,7 +60,8 @@ impl SecurityCheck for Operators {
                 && point.takes_any()
                 && !changes_secrets(cx, point.operation)
         };
-        for point in points(cx).iter().filter(|point| wanted(point) && !is_sql(cx, point)) {
+        let points = settled(cx, points(cx).into_iter().filter(wanted).collect()).await;
+        for point in points.iter().filter(|point| !is_sql(cx, point)) {
             let Some(usual) = usuals.of(cx, point).await else { continue };
             let mut finding = operators(cx, point, usual).await;
             if finding.is_none() && !is_secret(&point.name) {

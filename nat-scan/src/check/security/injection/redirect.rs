@@ -53,7 +53,7 @@ impl SecurityCheck for Redirect {
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let mut points: Vec<Point<'_>> =
-            places(cx).into_iter().filter(|point| point.operation.method == "GET" && is_url(point)).collect();
+            places(cx).await.into_iter().filter(|point| point.operation.method == "GET" && is_url(point)).collect();
         // Whatever redirects is worth a try with each of its values, and a name that speaks of it is without that.
         let redirects = |index: usize| {
             cx.traffic.iter().any(|(known, seen)| {

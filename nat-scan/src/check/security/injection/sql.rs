@@ -72,7 +72,7 @@ impl SecurityCheck for Boolean {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let points = places(cx);
+        let points = places(cx).await;
         let mut usuals = Usuals::default();
         let mut found = Vec::new();
         for point in &points {

@@ -46,7 +46,7 @@ impl SecurityCheck for Stored {
         let resources = readable(cx);
         let mut found = Vec::new();
         // What a GET shows, a condition decides: that is S-SQLI-B.
-        let points = places(cx);
+        let points = places(cx).await;
         let writes = points.iter().filter(|point| point.operation.method != "GET" && point.takes_text());
         for point in writes.filter(|point| !is_sql(cx, point)) {
             for form in FORMS {

@@ -46,7 +46,7 @@ impl SecurityCheck for Template {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let resources = readable(cx);
         let mut found = Vec::new();
-        for point in places(cx).iter().filter(|point| point.takes_text()) {
+        for point in places(cx).await.iter().filter(|point| point.takes_text()) {
             let (text, products) = written(cx, MIXED);
             let Some(answered) = echo(cx, point, &resources, &text).await else { continue };
             // An engine that stumbles over the mixture fails.

@@ -81,7 +81,7 @@ impl SecurityCheck for Delay {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let points = places(cx);
+        let points = places(cx).await;
         let (likely, others): (Vec<&Point<'_>>, Vec<&Point<'_>>) =
             points.iter().filter(|point| !is_sql(cx, point)).partition(|point| is_likely(cx, point));
         let others = others.into_iter().filter(|_| cx.profile == Profile::Thorough).take(MAX_OTHERS);
