@@ -179,7 +179,15 @@ pub(super) struct Scan {
 
 impl Scan {
     pub(super) fn new(api: Api, target: Target) -> Self {
-        Self { api, target, authenticated: true, safe_mode: false, traffic: Vec::new(), accepted: Vec::new(), thorough: false }
+        Self {
+            api,
+            target,
+            authenticated: true,
+            safe_mode: false,
+            traffic: Vec::new(),
+            accepted: Vec::new(),
+            thorough: false,
+        }
     }
 
     pub(super) async fn findings(&self, check: &dyn SecurityCheck) -> Vec<Finding> {

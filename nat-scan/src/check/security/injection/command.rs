@@ -87,12 +87,7 @@ async fn ask(
     Some((echo(cx, point, resources, &text).await?, text, output))
 }
 
-async fn prove(
-    cx: &SecurityContext<'_>,
-    point: &Point<'_>,
-    resources: &[Resource],
-    form: &str,
-) -> Option<Finding> {
+async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, resources: &[Resource], form: &str) -> Option<Finding> {
     let value = point.original().unwrap_or_default();
     let (answered, text, output) = ask(cx, point, resources, form, &value).await?;
     let probe = answered.showing(|exchange| holds(exchange, &output))?;
@@ -111,12 +106,8 @@ async fn prove(
         point.location,
         text.escape_debug()
     );
-    let exchanges = vec![
-        (Role::Baseline, baseline),
-        (Role::Probe, probe),
-        (Role::Control, control.answer),
-        (Role::Repeat, repeat),
-    ];
+    let exchanges =
+        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
     Some(finding(cx, point, "calculated", explanation, (Confidence::Confirmed, MACHINE), open, exchanges))
 }
 

@@ -94,12 +94,7 @@ impl SecurityCheck for Xpath {
     }
 }
 
-async fn decided(
-    cx: &SecurityContext<'_>,
-    info: &'static CheckInfo,
-    language: &Language,
-    what: &str,
-) -> Vec<Finding> {
+async fn decided(cx: &SecurityContext<'_>, info: &'static CheckInfo, language: &Language, what: &str) -> Vec<Finding> {
     let mut usuals = Usuals::default();
     let mut found = Vec::new();
     let points = places(cx).await;

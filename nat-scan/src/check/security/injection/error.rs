@@ -106,12 +106,7 @@ async fn notice_quotes(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str)
 /// arithmetic is.
 const PAIRS: [[&str; 2]; 3] = [["'", "''"], ["\"", "\"\""], ["'", "-0"]];
 
-async fn prove(
-    cx: &SecurityContext<'_>,
-    point: &Point<'_>,
-    value: &str,
-    baseline: Exchange,
-) -> Option<Finding> {
+async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str, baseline: Exchange) -> Option<Finding> {
     for [one, two] in PAIRS {
         if two == "-0" && value.parse::<f64>().is_err() {
             continue;

@@ -63,7 +63,10 @@ const WAYS: [Way; 7] = [
     },
     Way { common: true, ..way("/{f}", "//./{f}") },
     way("{v}/../../../../../../../../../../../../../{f}", "{v}/./../../../../../../../../../../../../../../../{f}"),
-    way("....//....//....//....//....//....//....//....//{f}", "....//....//....//....//....//....//....//....//....//....//{f}"),
+    way(
+        "....//....//....//....//....//....//....//....//{f}",
+        "....//....//....//....//....//....//....//....//....//....//{f}",
+    ),
     Way {
         wire: Wire::Twice,
         ..way("../../../../../../../../../../../../{f}", "../../../../../../../../../../../../../../../{f}")
@@ -79,8 +82,28 @@ const WAYS: [Way; 7] = [
 ];
 
 const NAMES: [&str; 22] = [
-    "file", "filename", "files", "path", "filepath", "dir", "directory", "folder", "doc", "document", "page", "template",
-    "include", "image", "img", "photo", "download", "attachment", "log", "report", "theme", "name",
+    "file",
+    "filename",
+    "files",
+    "path",
+    "filepath",
+    "dir",
+    "directory",
+    "folder",
+    "doc",
+    "document",
+    "page",
+    "template",
+    "include",
+    "image",
+    "img",
+    "photo",
+    "download",
+    "attachment",
+    "log",
+    "report",
+    "theme",
+    "name",
 ];
 
 impl File {
@@ -94,7 +117,8 @@ impl File {
     /// The answer holds what only this file says.
     fn shows(self, exchange: &Exchange) -> bool {
         static USERS: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"(?m)(?:^|[^\w:])root:[x*!]?:0:0:[^:\n]{0,80}:/[^:\n]{0,80}:/[\w/.-]+").expect("a constant pattern")
+            Regex::new(r"(?m)(?:^|[^\w:])root:[x*!]?:0:0:[^:\n]{0,80}:/[^:\n]{0,80}:/[\w/.-]+")
+                .expect("a constant pattern")
         });
         static WINDOWS: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"(?is)\[fonts\]\s.{0,400}\[extensions\]").expect("a constant pattern"));

@@ -65,6 +65,16 @@ impl Likeness {
             && stable(lines(answer, Some((sent, usual))), &self.volatile).len() > self.lines.len()
     }
 
+    /// Some list in it is empty.
+    pub(super) fn finds_nothing(&self) -> bool {
+        let lists = self.lines.iter().filter_map(|line| line.strip_suffix("=[]"));
+        let mut empty = lists.filter(|list| {
+            let items = format!("{list}/[]");
+            !self.lines.iter().any(|line| line.starts_with(&items))
+        });
+        empty.next().is_some()
+    }
+
     /// A success.
     pub(super) fn is_success(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
@@ -203,6 +213,8 @@ mod tests {
             assert_eq!(usual.holds(&answer, sent, "dune"), holds, "{answer:?}");
             assert_eq!(usual.is_exceeded(&answer, sent, "dune"), exceeded, "{answer:?}");
         }
+        let empty = Likeness::of(&body(1, "x", &[]), &body(2, "x", &[])).expect("alike");
+        assert!(empty.finds_nothing() && !usual.finds_nothing());
     }
 
     #[test]

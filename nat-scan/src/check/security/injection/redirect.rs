@@ -27,8 +27,28 @@ static INFO: CheckInfo = CheckInfo {
 const VECTOR: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:R/S:U/C:N/I:L/A:N";
 
 const NAMES: [&str; 22] = [
-    "url", "uri", "link", "redirect", "return", "returnto", "next", "continue", "goto", "to", "target", "dest",
-    "destination", "back", "forward", "callback", "rurl", "out", "view", "go", "location", "href",
+    "url",
+    "uri",
+    "link",
+    "redirect",
+    "return",
+    "returnto",
+    "next",
+    "continue",
+    "goto",
+    "to",
+    "target",
+    "dest",
+    "destination",
+    "back",
+    "forward",
+    "callback",
+    "rurl",
+    "out",
+    "view",
+    "go",
+    "location",
+    "href",
 ];
 
 /// `{h}` is a host of ours that nobody has, `{o}` the target's own host.
@@ -109,9 +129,8 @@ fn destination(cx: &SecurityContext<'_>, exchange: &Exchange) -> Option<Url> {
 
 /// To our host, or to one below it.
 fn goes_to(cx: &SecurityContext<'_>, exchange: &Exchange, host: &str) -> bool {
-    destination(cx, exchange).is_some_and(|url| {
-        url.host_str().is_some_and(|found| found == host || found.ends_with(&format!(".{host}")))
-    })
+    destination(cx, exchange)
+        .is_some_and(|url| url.host_str().is_some_and(|found| found == host || found.ends_with(&format!(".{host}"))))
 }
 
 async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, (form, words): (&str, &str)) -> Option<Finding> {

@@ -27,18 +27,8 @@ const fn all(yes: &'static str, no: &'static str, wrong: &'static str) -> Contex
 /// `AND` is not a word of JavaScript or XPath, and a single `=` does not compare in other languages than SQL.
 const SQL: Language = Language {
     narrow: &[
-        Context {
-            yes: "{v} AND {a}={a}",
-            no: "{v} AND {a}={b}",
-            wrong: "{v} ADN {a}={a}",
-            fits: Fits::Number,
-        },
-        Context {
-            yes: "{v}) AND ({a}={a}",
-            no: "{v}) AND ({a}={b}",
-            wrong: "{v}) ADN ({a}={a}",
-            fits: Fits::Number,
-        },
+        Context { yes: "{v} AND {a}={a}", no: "{v} AND {a}={b}", wrong: "{v} ADN {a}={a}", fits: Fits::Number },
+        Context { yes: "{v}) AND ({a}={a}", no: "{v}) AND ({a}={b}", wrong: "{v}) ADN ({a}={a}", fits: Fits::Number },
         all("{v}' AND '{a}'='{a}", "{v}' AND '{a}'='{b}", "{v}' ADN '{a}'='{a}"),
         all("{v}%' AND '{a}%'='{a}", "{v}%' AND '{a}%'='{b}", "{v}%' ADN '{a}%'='{a}"),
         all("{v}') AND ('{a}'='{a}", "{v}') AND ('{a}'='{b}", "{v}') ADN ('{a}'='{a}"),
@@ -80,7 +70,11 @@ impl SecurityCheck for Boolean {
             let Some(proved) = decision(cx, point, usual, &SQL).await else { continue };
             let value = point.original().unwrap_or_default();
             let shows = |answer: &crate::check::Exchange| {
-                if proved.widened { super::is_success(answer) } else { usual.likeness.holds(answer, &proved.text, &value) }
+                if proved.widened {
+                    super::is_success(answer)
+                } else {
+                    usual.likeness.holds(answer, &proved.text, &value)
+                }
             };
             let open = is_open(cx, point, proved.request.clone(), shows).await;
             remember_sql(cx, point);

@@ -95,12 +95,8 @@ async fn prove(
         "What is sent as {} becomes part of an SQL statement: of '{again}' the database made {product}, which no request holds.",
         point.location
     );
-    let exchanges = vec![
-        (Role::Baseline, baseline),
-        (Role::Probe, probe),
-        (Role::Control, control.answer),
-        (Role::Repeat, repeat),
-    ];
+    let exchanges =
+        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
     let proof = Proof {
         info: &INFO,
         point,

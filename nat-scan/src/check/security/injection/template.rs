@@ -109,12 +109,8 @@ async fn prove(
         "What is sent as {} is evaluated: of '{again}' the server made {}, which no request holds; the same numbers without brackets stay as they are.",
         point.location, product[0]
     );
-    let exchanges = vec![
-        (Role::Baseline, baseline),
-        (Role::Probe, probe),
-        (Role::Control, control.answer),
-        (Role::Repeat, repeat),
-    ];
+    let exchanges =
+        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
     let proof = Proof {
         info: &INFO,
         point,

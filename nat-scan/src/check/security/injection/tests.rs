@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::check::security::percent_decoded;
 use crate::check::security::fixture::*;
+use crate::check::security::percent_decoded;
 use crate::generate::{self, Base, BodyValue, Intent, Phase};
 
 /// One operation with the text `q` in the query, or in a JSON body, that was accepted as `Dune`.
@@ -152,9 +152,12 @@ fn complaints_of_the_database_are_found_and_only_those_about_a_quote() {
                 true => found(),
                 false => json_answer(400, &json!({"error": "near \"x\": syntax error"})),
             }),
-            ("crashes and says nothing", |request, _| {
-                if q(request).contains('\'') { answer(500, &[], "oops") } else { found() }
-            }),
+            (
+                "crashes and says nothing",
+                |request, _| {
+                    if q(request).contains('\'') { answer(500, &[], "oops") } else { found() }
+                },
+            ),
             ("a parameter of the wrong type", |request, _| match q(request).as_str() {
                 "Dune" => found(),
                 other => json_answer(500, &json!({"error": format!("invalid input syntax for type integer: {other}")})),
@@ -330,7 +333,11 @@ fn redirects_to_any_host_are_found() {
             },
             true,
         ),
-        ("only paths", |request, _| answer(302, &[("Location", &format!("/{}", q(request).replace('/', "")))], ""), false),
+        (
+            "only paths",
+            |request, _| answer(302, &[("Location", &format!("/{}", q(request).replace(['/', '\\'], "")))], ""),
+            false,
+        ),
         ("in the query", |request, _| answer(302, &[("Location", &format!("/out?to={}", q(request)))], ""), false),
         ("a page that says it", |request, _| html(&format!("<a href='{}'>go</a>", q(request))), false),
     ] {
@@ -348,10 +355,15 @@ fn redirects_to_any_host_are_found() {
 fn tags_in_pages_are_found_and_tags_in_data_are_not() {
     let page: Target = |request, _| html(&format!("<p>{}</p>", q(request)));
     get(page).check(&markup::Markup, &[("GET /books", "query q", Severity::Medium)]);
+    let field: Target = |request, _| html(&format!("<input value=\"{}\">", q(request)));
+    get(field).check(&markup::Markup, &[("GET /books", "query q", Severity::Medium)]);
     silent(
         &markup::Markup,
         &[
             ("escaped", |request, _| html(&q(request).replace('<', "&lt;"))),
+            ("a comment that cannot be closed", |request, _| {
+                html(&format!("<p>oops</p><!-- {} -->", q(request).replace("--", "&#45;")))
+            }),
             ("data", |request, _| json_answer(200, &json!({"q": q(request)}))),
             ("text", |request, _| text_answer(200, &q(request))),
             ("a file to keep", |request, _| {
@@ -370,9 +382,7 @@ fn what_the_whole_server_does_is_one_finding() {
     let one = get(page);
     let mut scan = get(page);
     scan.api = api(
-        (0..6)
-            .map(|number| Operation { path: format!("/books{number}"), ..one.api.operations[0].clone() })
-            .collect(),
+        (0..6).map(|number| Operation { path: format!("/books{number}"), ..one.api.operations[0].clone() }).collect(),
         &[bearer()],
     );
     scan.accepted = vec![one.accepted[0].clone(); 6];
@@ -384,7 +394,8 @@ fn what_the_whole_server_does_is_one_finding() {
 fn targets_that_wait_as_they_are_told_are_found() {
     fn waiting(request: &Request, function: &str) -> Response {
         let q = q(request);
-        let wait = q.split_once(function).and_then(|(_, rest)| rest.split([')', ';']).next()?.trim().parse::<f64>().ok());
+        let wait =
+            q.split_once(function).and_then(|(_, rest)| rest.split([')', ';']).next()?.trim().parse::<f64>().ok());
         let quotes = q.matches('\'').count() % 2;
         let mut response = if quotes == 1 { answer(500, &[], "oops") } else { found() };
         response.elapsed = Duration::from_millis(20) + Duration::from_secs_f64(wait.unwrap_or(0.0));

@@ -60,11 +60,18 @@ pub(super) async fn decision(
     let garbage = cx.prober.nonce();
     let answer = point.text(cx, &garbage).await?;
     let value = point.original().filter(|value| !value.is_empty());
-    if let Some(value) = value.filter(|value| !usual.likeness.holds(&answer, &garbage, value)) {
-        return narrowed(cx, point, usual, language, &value).await;
-    }
     let may_widen = point.operation.method == "GET" && !cx.safe_mode && !language.wide.is_empty();
-    if may_widen { widened(cx, point, language, answer, &garbage).await } else { None }
+    match value.filter(|value| !usual.likeness.holds(&answer, &garbage, value)) {
+        Some(value) => match narrowed(cx, point, usual, language, &value).await {
+            // What finds nothing cannot find less.
+            None if may_widen && usual.likeness.finds_nothing() => {
+                widened(cx, point, language, usual.exchange.twin(), &value).await
+            }
+            narrowed => narrowed,
+        },
+        None if may_widen => widened(cx, point, language, answer, &garbage).await,
+        None => None,
+    }
 }
 
 fn is_for(context: &Context, point: &Point<'_>, value: &str) -> bool {

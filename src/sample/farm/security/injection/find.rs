@@ -60,11 +60,14 @@ fn documents() -> Vec<Op> {
             };
             let operators: Vec<(String, String)> = call.raw.query.iter().filter_map(in_brackets).collect();
             let on = call.on("operator-in-query");
-            json(200, people(|row| {
-                let stored = column(row, "uid");
-                let plain = raw(call, "name").is_none_or(|name| name == stored);
-                plain && (!on || operators.iter().all(|(operator, operand)| runs(stored, operator, operand)))
-            }))
+            json(
+                200,
+                people(|row| {
+                    let stored = column(row, "uid");
+                    let plain = raw(call, "name").is_none_or(|name| name == stored);
+                    plain && (!on || operators.iter().all(|(operator, operand)| runs(stored, operator, operand)))
+                }),
+            )
         }),
         // Brackets are another name, and another name is no filter.
         by_name("/trainees")

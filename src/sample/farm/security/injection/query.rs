@@ -176,9 +176,11 @@ fn silent() -> Vec<Op> {
             }
         }),
         // Always speaks of syntax.
-        by_code("/packets/{code}").answer(|call| match call.path("code").bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            true => json(200, json!({"status": "on its way"})),
-            false => error(400, "Incorrect syntax near the end of the code: letters and digits only"),
+        by_code("/packets/{code}").answer(|call| {
+            match call.path("code").bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                true => json(200, json!({"status": "on its way"})),
+                false => error(400, "Incorrect syntax near the end of the code: letters and digits only"),
+            }
         }),
         by_city("/forecasts").answer(|call| {
             let city = call.text("city").unwrap_or("Oslo");

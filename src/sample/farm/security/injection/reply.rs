@@ -165,7 +165,8 @@ fn redirects() -> Vec<Op> {
         }),
         // Another host is part of the query at most.
         to("/passages", "to").answer(|call| {
-            let to: String = url::form_urlencoded::byte_serialize(call.text("to").unwrap_or("/home").as_bytes()).collect();
+            let to: String =
+                url::form_urlencoded::byte_serialize(call.text("to").unwrap_or("/home").as_bytes()).collect();
             found(&format!("/out?to={to}"))
         }),
         to("/gates", "next").answer(move |call| {
@@ -206,9 +207,10 @@ fn pages() -> Vec<Op> {
         }),
         page("/placards").answer(|call| html(&in_markup(call.text("text").unwrap_or("hello")))),
         // The same text as data: no browser runs JSON.
-        Op::get("/captions").query("text", sample("hello")).gives("200", answer_text()).answer(|call| {
-            json(200, json!({"text": call.text("text").unwrap_or("hello")}))
-        }),
+        Op::get("/captions")
+            .query("text", sample("hello"))
+            .gives("200", answer_text())
+            .answer(|call| json(200, json!({"text": call.text("text").unwrap_or("hello")}))),
     ]
 }
 

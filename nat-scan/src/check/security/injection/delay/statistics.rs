@@ -64,7 +64,8 @@ impl Line {
         let count = points.len() as f64;
         let mean = |pick: fn(&(f64, f64)) -> f64| points.iter().map(pick).sum::<f64>() / count;
         let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-        let sum = |pick: &dyn Fn(f64, f64) -> f64| points.iter().map(|point| pick(point.0 - x, point.1 - y)).sum::<f64>();
+        let sum =
+            |pick: &dyn Fn(f64, f64) -> f64| points.iter().map(|point| pick(point.0 - x, point.1 - y)).sum::<f64>();
         let (xx, yy, xy) = (sum(&|dx, _| dx * dx), sum(&|_, dy| dy * dy), sum(&|dx, dy| dx * dy));
         let line = Self { slope: xy / xx, start: y - xy / xx * x, correlation: xy / (xx * yy).sqrt() };
         let is_finite = line.slope.is_finite() && line.start.is_finite() && line.correlation.is_finite();
