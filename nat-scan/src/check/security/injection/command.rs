@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::echo::{Echo, echo, holds, readable};
 use super::likeness::plain;
-use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, is_open, numbers, places};
+use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, is_open, numbers, places, remember};
 use crate::check::stateful::Resource;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding, Role};
@@ -101,10 +101,11 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, resources: &[Resourc
     let repeat = answered.showing(|exchange| holds(exchange, &output))?;
     let request = point.with(cx, serde_json::Value::from(again.as_str()));
     let open = is_open(cx, point, request, |exchange: &Exchange| holds(exchange, &output)).await;
+    remember(cx, point);
+    let shown: String = text.escape_debug().take(60).collect();
     let explanation = format!(
-        "What is sent as {} becomes part of a command line: of '{}' a shell made '{output}', which no request holds.",
+        "What is sent as {} becomes part of a command line: of '{shown}…' a shell made '{output}', which no request holds.",
         point.location,
-        text.escape_debug()
     );
     let exchanges =
         vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];

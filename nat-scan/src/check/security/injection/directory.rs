@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::likeness::Usuals;
 use super::truth::{Context, Fits, Language, decision};
-use super::{MAX_FINDINGS, Proof, READ, is_open, is_sql, is_success, places};
+use super::{MAX_FINDINGS, Proof, READ, is_open, is_proved, is_success, places};
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding};
 
@@ -98,7 +98,7 @@ async fn decided(cx: &SecurityContext<'_>, info: &'static CheckInfo, language: &
     let mut usuals = Usuals::default();
     let mut found = Vec::new();
     let points = places(cx).await;
-    for point in points.iter().filter(|point| point.takes_text() && !is_sql(cx, point)) {
+    for point in points.iter().filter(|point| point.takes_text() && !is_proved(cx, point)) {
         let Some(usual) = usuals.of(cx, point).await else { continue };
         let Some(proved) = decision(cx, point, usual, language).await else { continue };
         let value = point.original().unwrap_or_default();

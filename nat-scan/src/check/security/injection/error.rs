@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use regex::Regex;
 
 use super::likeness::Usuals;
-use super::{FULL, MAX_FINDINGS, Point, Proof, is_open, is_sql, places, remember_sql};
+use super::{FULL, MAX_FINDINGS, Point, Proof, is_open, is_proved, places, remember};
 use crate::check::trace::readable;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding, Role};
@@ -64,7 +64,7 @@ impl SecurityCheck for Message {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let mut usuals = Usuals::default();
         let mut found = Vec::new();
-        for point in places(cx).await.iter().filter(|point| !is_sql(cx, point)) {
+        for point in places(cx).await.iter().filter(|point| !is_proved(cx, point)) {
             let value = point.original().unwrap_or_default();
             let Some(both) = point.text(cx, &format!("{value}'\"")).await else { continue };
             if complaint(&both).is_none() {
@@ -127,7 +127,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str, baselin
         }
         let request = point.with(cx, serde_json::Value::from(broken.as_str()));
         let open = is_open(cx, point, request, |answer| complaint(answer).is_some()).await;
-        remember_sql(cx, point);
+        remember(cx, point);
         let words: String = words.chars().take(120).collect();
         let explanation = format!(
             "What is sent as {} becomes part of an SQL statement: with {one} behind the value the answer shows a complaint of {who} about syntax ('{words}'), with {two} it does not.",

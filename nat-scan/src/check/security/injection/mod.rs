@@ -13,6 +13,7 @@ mod header;
 mod likeness;
 mod markup;
 mod nosql;
+mod prototype;
 mod redirect;
 mod sql;
 mod stored;
@@ -46,6 +47,7 @@ pub(super) const CHECKS: &[&dyn SecurityCheck] = &[
     &markup::Markup,
     &stored::Stored,
     &timed::Delay,
+    &prototype::Prototype,
 ];
 
 /// Places looked at by one check.
@@ -122,14 +124,14 @@ fn is_called(point: &Point<'_>, words: &[&str]) -> bool {
     tokens(&point.name).iter().any(|word| words.contains(&word.as_str()))
 }
 
-/// Somebody proved already that text at this place becomes SQL.
-fn is_sql(cx: &SecurityContext<'_>, point: &Point<'_>) -> bool {
+/// Somebody proved already that text at this place becomes code.
+fn is_proved(cx: &SecurityContext<'_>, point: &Point<'_>) -> bool {
     let is_it = |(index, location): &(usize, String)| *index == point.operation.index && *location == point.location;
-    cx.learned.with(|facts| facts.sql.iter().any(is_it))
+    cx.learned.with(|facts| facts.injected.iter().any(is_it))
 }
 
-fn remember_sql(cx: &SecurityContext<'_>, point: &Point<'_>) {
-    cx.learned.with(|facts| facts.sql.push((point.operation.index, point.location.clone())));
+fn remember(cx: &SecurityContext<'_>, point: &Point<'_>) {
+    cx.learned.with(|facts| facts.injected.push((point.operation.index, point.location.clone())));
 }
 
 /// A number of four digits that is another one each time.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::likeness::{Likeness, Usual, Usuals};
 use super::truth::{Context, Fits, Language, decision};
-use super::{FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_secret, is_sql, is_success, settled};
+use super::{FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_proved, is_secret, is_success, settled};
 use crate::check::security::point::points;
 use crate::check::security::rightful;
 use crate::check::shape::skeleton;
@@ -61,7 +61,7 @@ impl SecurityCheck for Operators {
                 && !changes_secrets(cx, point.operation)
         };
         let points = settled(cx, points(cx).into_iter().filter(wanted).collect()).await;
-        for point in points.iter().filter(|point| !is_sql(cx, point)) {
+        for point in points.iter().filter(|point| !is_proved(cx, point)) {
             let Some(usual) = usuals.of(cx, point).await else { continue };
             let mut finding = operators(cx, point, usual).await;
             if finding.is_none() && !is_secret(&point.name) {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::likeness::Usuals;
 use super::truth::{Context, Fits, Language, decision};
-use super::{FULL, MAX_FINDINGS, Proof, is_open, places, remember_sql};
+use super::{FULL, MAX_FINDINGS, Proof, is_open, places, remember};
 use crate::check::{CheckInfo, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding};
 
@@ -77,7 +77,7 @@ impl SecurityCheck for Boolean {
                 }
             };
             let open = is_open(cx, point, proved.request.clone(), shows).await;
-            remember_sql(cx, point);
+            remember(cx, point);
             let explanation =
                 format!("What is sent as {} becomes part of an SQL statement. {}.", point.location, proved.words);
             let proof = Proof {

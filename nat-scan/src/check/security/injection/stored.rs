@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::echo::{echo, holds, readable};
 use super::likeness::plain;
-use super::{FULL, MAX_FINDINGS, Proof, fill, is_open, is_sql, numbers, places, remember_sql};
+use super::{FULL, MAX_FINDINGS, Proof, fill, is_open, is_proved, numbers, places, remember};
 use crate::check::stateful::Resource;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Turn};
 use crate::finding::{Confidence, Finding, Role};
@@ -48,7 +48,7 @@ impl SecurityCheck for Stored {
         // What a GET shows, a condition decides: that is S-SQLI-B.
         let points = places(cx).await;
         let writes = points.iter().filter(|point| point.operation.method != "GET" && point.takes_text());
-        for point in writes.filter(|point| !is_sql(cx, point)) {
+        for point in writes.filter(|point| !is_proved(cx, point)) {
             for form in FORMS {
                 if let Some(finding) = prove(cx, point, &resources, form).await {
                     found.push(finding);
@@ -90,7 +90,7 @@ async fn prove(
     let repeat = echo(cx, point, resources, &again).await?.showing(|exchange| holds(exchange, &product))?;
     let request = point.with(cx, serde_json::Value::from(again.as_str()));
     let open = is_open(cx, point, request, |exchange: &Exchange| holds(exchange, &product)).await;
-    remember_sql(cx, point);
+    remember(cx, point);
     let explanation = format!(
         "What is sent as {} becomes part of an SQL statement: of '{again}' the database made {product}, which no request holds.",
         point.location

@@ -417,6 +417,28 @@ fn targets_that_wait_as_they_are_told_are_found() {
 }
 
 #[test]
+fn members_that_reach_other_objects_are_found() {
+    use std::sync::Mutex;
+    /// What every object inherits, by the thread of the test.
+    static INHERITED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    fn merged(request: &Request, kept: fn(&Value) -> &Value) -> Response {
+        let sent: Value = serde_json::from_slice(request.body.as_deref().unwrap_or_default()).unwrap_or_default();
+        let mut inherited = INHERITED.lock().expect("one thread");
+        inherited.extend(kept(&sent).as_object().into_iter().flatten().map(|(name, _)| name.clone()));
+        let mut answer = json!({"q": sent["q"]});
+        inherited.iter().for_each(|name| answer[name] = json!(true));
+        json_answer(201, &answer)
+    }
+    scan("POST", |request, _| merged(request, |sent| &sent["__proto__"]))
+        .check(&prototype::Prototype, &[("POST /books", "body", Severity::High)]);
+    INHERITED.lock().expect("one thread").clear();
+    // Keeps whatever it gets.
+    scan("POST", |request, _| merged(request, |sent| sent)).check(&prototype::Prototype, &[]);
+    INHERITED.lock().expect("one thread").clear();
+    scan("POST", |request, _| merged(request, |_| &Value::Null)).check(&prototype::Prototype, &[]);
+}
+
+#[test]
 fn patterns_are_filled_part_by_part() {
     let parts = [("{v}", "{a}"), ("{a}", "1"), ("{b}", "2")];
     for (pattern, expected) in [

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::delay::{Obedience, Stopwatch, obeys};
 use super::likeness::plain;
-use super::{Point, Proof, command, fill, is_sql, places, remember_sql};
+use super::{Point, Proof, command, fill, is_proved, places, remember};
 use crate::check::{CheckInfo, Exchange, Profile, SecurityCheck, SecurityContext, Turn};
 use crate::finding::{Confidence, Finding, Role};
 
@@ -83,7 +83,7 @@ impl SecurityCheck for Delay {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let points = places(cx).await;
         let (likely, others): (Vec<&Point<'_>>, Vec<&Point<'_>>) =
-            points.iter().filter(|point| !is_sql(cx, point)).partition(|point| is_likely(cx, point));
+            points.iter().filter(|point| !is_proved(cx, point)).partition(|point| is_likely(cx, point));
         let others = others.into_iter().filter(|_| cx.profile == Profile::Thorough).take(MAX_OTHERS);
         let mut found = Vec::new();
         for point in likely.into_iter().take(MAX_LIKELY).chain(others) {
@@ -185,7 +185,7 @@ async fn finding(
         let rated = (Confidence::Firm, VECTOR);
         return Some(command::finding(cx, point, "delay", explanation, rated, false, exchanges));
     }
-    remember_sql(cx, point);
+    remember(cx, point);
     let proof = Proof {
         info: &INFO,
         point,

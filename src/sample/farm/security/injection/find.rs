@@ -19,7 +19,7 @@ fn people(wanted: impl Fn(Row<'static>) -> bool) -> Value {
 }
 
 pub(super) fn operations() -> Vec<Op> {
-    [documents(), directories()].into_iter().flatten().collect()
+    [documents(), directories(), merges()].into_iter().flatten().collect()
 }
 
 /// An operator as a document store runs it; what is none compares with an object, and no text is one.
@@ -84,6 +84,37 @@ fn documents() -> Vec<Op> {
             let topic = call.text("topic").unwrap_or("Dune");
             // Only what stands before the first space is looked at.
             books_of(topic.split(['\'', ' ']).next().unwrap_or_default())
+        }),
+    ]
+}
+
+/// Answers with what was sent, merged into an object with defaults.
+fn merges() -> Vec<Op> {
+    let body = || object(&["theme"], json!({"theme": {"type": "string", "minLength": 1, "maxLength": 40}}));
+    let merge = |path| Op::post(path).body(body()).gives("200", json!({"type": "object"}));
+    vec![
+        merge("/preferences").answer(|call| {
+            let mut state = call.farm.shelves.state();
+            let prototype = state.shelves.entry("prototype").or_default();
+            let own = call.body["__proto__"].as_object().filter(|_| call.on("prototype"));
+            for name in own.into_iter().flatten().map(|(name, _)| name) {
+                prototype.keys.insert(name.clone(), (Value::Null, String::new()));
+            }
+            // One that has grown too long is cut.
+            while prototype.keys.len() > 50 {
+                prototype.keys.pop_first();
+            }
+            let mut answer = json!({"theme": call.body["theme"], "size": 10});
+            prototype.keys.keys().for_each(|name| answer[name] = json!("inherited"));
+            json(200, answer)
+        }),
+        // The name is a name like any other.
+        merge("/presets").answer(|call| {
+            let mut answer = json!({"size": 10});
+            for (name, value) in call.body.as_object().into_iter().flatten() {
+                answer[name] = value.clone();
+            }
+            json(200, answer)
         }),
     ]
 }

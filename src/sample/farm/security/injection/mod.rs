@@ -35,6 +35,7 @@ const MUTANTS: &[Mutant] = &[
     at(mutant("any-host", "S-REDIR", "GET /exits", "GET /passages", "a redirect to any host"), "query to"),
     at(mutant("prefix-of-host", "S-REDIR", "GET /gates", "GET /doors", "a redirect to a host that begins right"), "query next"),
     at(mutant("tag-in-page", "S-XSS", "GET /banners", "GET /placards", "a text stands in a page as it was sent"), "query text"),
+    mutant("prototype", "S-PROTO", "POST /preferences", "POST /presets", "a member of one body is inherited by all objects"),
 ];
 
 fn operations() -> Vec<Op> {
