@@ -35,6 +35,14 @@ impl Case {
         self.bindings.iter().any(|binding| binding.source == FRESH)
     }
 
+    /// The case with its texts as they were made up: for operations that want a text that they know.
+    #[must_use]
+    pub(crate) fn settled(&self) -> Case {
+        let mut case = self.clone();
+        case.bindings.retain(|binding| binding.source != FRESH);
+        case
+    }
+
     /// The case for one more request: texts that must be unique get `word`.
     #[must_use]
     pub(crate) fn renewed(&self, word: &str) -> Case {

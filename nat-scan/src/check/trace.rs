@@ -157,7 +157,7 @@ fn file_path(text: &str) -> Option<Leak> {
 }
 
 /// What a person reads: strings of a JSON body unescaped, one a line; HTML without tags.
-fn readable(response: &Response, json: Option<&Value>) -> String {
+pub(crate) fn readable(response: &Response, json: Option<&Value>) -> String {
     if let Some(json) = json {
         let mut text = String::new();
         strings(json, &mut text);

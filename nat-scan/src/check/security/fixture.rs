@@ -15,6 +15,7 @@ use crate::check::{As, Exchange, Prober, Profile, SecurityCheck, SecurityContext
 use crate::classify::WireTruth;
 pub(super) use crate::finding::{Finding, Severity};
 use crate::finding::{FindingBuilder, Redactor, severity_of};
+use crate::generate::Base;
 use crate::schema::Schema;
 use crate::spec::SpecVersion;
 pub(super) use crate::spec::{Api, Location, MediaType, Operation, ResponseSpec, SecurityScheme, StatusPattern};
@@ -171,11 +172,23 @@ pub(super) struct Scan {
     pub(super) safe_mode: bool,
     /// Sent as the primary identity before the check runs, besides one plain request an operation.
     pub(super) traffic: Vec<(usize, Request)>,
+    /// What the target accepted, by operation.
+    pub(super) accepted: Vec<Option<Base>>,
+    /// The thorough profile.
+    pub(super) thorough: bool,
 }
 
 impl Scan {
     pub(super) fn new(api: Api, target: Target) -> Self {
-        Self { api, target, authenticated: true, safe_mode: false, traffic: Vec::new() }
+        Self {
+            api,
+            target,
+            authenticated: true,
+            safe_mode: false,
+            traffic: Vec::new(),
+            accepted: Vec::new(),
+            thorough: false,
+        }
     }
 
     pub(super) async fn findings(&self, check: &dyn SecurityCheck) -> Vec<Finding> {
@@ -195,11 +208,11 @@ impl Scan {
             api: &self.api,
             baselines: &baselines,
             traffic: &traffic,
-            accepted: &[],
+            accepted: &self.accepted,
             learned: &Learned::default(),
             seed: 1,
             nonce: "natfixture",
-            profile: Profile::Quiet,
+            profile: if self.thorough { Profile::Thorough } else { Profile::Quiet },
             safe_mode: self.safe_mode,
             prober: &prober,
             report: &report,

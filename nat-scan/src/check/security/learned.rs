@@ -11,6 +11,13 @@ pub(crate) struct Facts {
     pub(crate) people: Vec<(String, String)>,
     /// Members that a registration takes though it should not, with the value that was stored.
     pub(crate) assigned: Vec<(usize, String, serde_json::Value)>,
+    /// Operations whose texts must differ from request to request, and whether they work only with those they were
+    /// accepted with.
+    pub(crate) settled: Vec<(usize, bool)>,
+    /// Operations and locations whose text was proved to become code.
+    pub(crate) injected: Vec<(usize, String)>,
+    /// Operations and locations where a quote fails and two of them do not.
+    pub(crate) quotes: Vec<(usize, String)>,
 }
 
 /// Shared by the checks of one scan.

@@ -1,10 +1,12 @@
 //! Places of working requests where a value of ours can be put.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{SecurityContext, is_success};
 use crate::check::Exchange;
-use crate::generate::{self, BodyValue, Case};
+use crate::generate::{self, BodyValue, Case, Intent, Phase};
 use crate::spec::{Location, Operation};
 use crate::transport::Request;
 
@@ -33,19 +35,24 @@ pub(crate) struct Point<'a> {
     pub(crate) name: String,
     /// What the accepted request has there; null where it has nothing.
     pub(crate) value: Value,
-    case: &'a Case,
+    case: Arc<Case>,
     place: Place,
 }
 
 impl Point<'_> {
     /// A valid request as it was accepted, with texts of its own where it needs them. `None` when it cannot be written.
     pub(crate) fn plain(&self, cx: &SecurityContext<'_>) -> Option<Request> {
-        render(cx, self.operation, &renewed(cx, self.case))
+        render(cx, self.operation, &renewed(cx, &self.case))
     }
 
     /// The same with another value here.
     pub(crate) fn with(&self, cx: &SecurityContext<'_>, value: Value) -> Option<Request> {
-        let mut case = renewed(cx, self.case);
+        render(cx, self.operation, &self.case_with(cx, value)?)
+    }
+
+    /// The case with another value here, not written yet.
+    pub(crate) fn case_with(&self, cx: &SecurityContext<'_>, value: Value) -> Option<Case> {
+        let mut case = renewed(cx, &self.case);
         match &self.place {
             Place::Argument(index) => case.arguments.get_mut(*index)?.value = value,
             Place::Absent(parameter) => {
@@ -56,7 +63,25 @@ impl Point<'_> {
                 *body.pointer_mut(pointer)? = value;
             }
         }
-        render(cx, self.operation, &case)
+        Some(case)
+    }
+
+    /// The request with `name[key]=value` in the query instead of `name=value`, as many servers read objects. `None` when
+    /// the place is not in the query.
+    pub(crate) fn bracketed(&self, cx: &SecurityContext<'_>, key: &str, value: &str) -> Option<Request> {
+        if !self.location.starts_with("query ") {
+            return None;
+        }
+        let mut request = self.with(cx, Value::from(value))?;
+        crate::identity::without_query(&mut request, &self.name);
+        let encoded = |text: &str| {
+            let mut out = String::new();
+            generate::serialize::encode(&mut out, text, generate::serialize::Charset::Percent);
+            out
+        };
+        request.target.push(if request.target.contains('?') { '&' } else { '?' });
+        request.target.push_str(&format!("{}%5B{}%5D={}", encoded(&self.name), encoded(key), encoded(value)));
+        Some(request)
     }
 
     /// Sends the request with this value here, as the rightful identity.
@@ -68,6 +93,20 @@ impl Point<'_> {
     /// As [`Point::send`], with a text.
     pub(crate) async fn text(&self, cx: &SecurityContext<'_>, text: &str) -> Option<Exchange> {
         self.send(cx, Value::from(text)).await
+    }
+
+    /// The same place of the request with the texts that it was made up with, for operations that want one that they know
+    /// (a code, a name to sign in with). `None` when every request has the same texts anyway.
+    pub(crate) fn settled(&self) -> Option<Self> {
+        if !self.case.is_fresh() {
+            return None;
+        }
+        let case = self.case.settled();
+        let value = match (&self.place, &case.bound().body) {
+            (Place::Body(pointer), Some(BodyValue::Typed { value, .. })) => value.pointer(pointer)?.clone(),
+            _ => self.value.clone(),
+        };
+        Some(Self { case: Arc::new(case), value, ..self.clone() })
     }
 
     /// The accepted value as a text: what stands on the wire.
@@ -83,6 +122,11 @@ impl Point<'_> {
     /// A text can be put on the wire here without breaking the JSON type.
     pub(crate) fn takes_text(&self) -> bool {
         self.value.is_string() || !matches!(self.place, Place::Body(_))
+    }
+
+    /// A text can be put here, perhaps in the place of a number: servers without types take it.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.takes_text() || self.value.is_number()
     }
 
     /// In the path.
@@ -101,7 +145,25 @@ pub(crate) fn points<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
 /// The places of one operation.
 pub(crate) fn of_operation<'a>(cx: &SecurityContext<'a>, operation: &'a Operation) -> Vec<Point<'a>> {
     let Some(base) = cx.accepted.get(operation.index).and_then(Option::as_ref) else { return Vec::new() };
-    let case = base.most.as_ref().unwrap_or(&base.least);
+    of_case(operation, base.most.as_ref().unwrap_or(&base.least))
+}
+
+/// The places of a `GET` that never answered 2xx, because it redirects or wants better values: of a valid case as it was
+/// made up.
+pub(crate) fn of_unaccepted<'a>(cx: &SecurityContext<'a>, operation: &'a Operation) -> Vec<Point<'a>> {
+    let is_accepted = cx.accepted.get(operation.index).is_some_and(Option::is_some);
+    // What the scan itself did not call is left out of it.
+    let is_known = cx.traffic.iter().any(|(index, _)| *index == operation.index);
+    if is_accepted || !is_known || operation.method != "GET" {
+        return Vec::new();
+    }
+    let cases = generate::cases(cx.api, operation, Phase::HappyPath, cx.seed);
+    let first = cases.into_iter().find(|case| case.intent == Intent::Positive);
+    first.map(|case| of_case(operation, &case)).unwrap_or_default()
+}
+
+fn of_case<'a>(operation: &'a Operation, case: &Case) -> Vec<Point<'a>> {
+    let case = Arc::new(case.clone());
     let sent = case.bound();
     let mut found = Vec::new();
     for (index, argument) in sent.arguments.iter().enumerate() {
@@ -112,19 +174,19 @@ pub(crate) fn of_operation<'a>(cx: &SecurityContext<'a>, operation: &'a Operatio
             location: format!("{location} {}", parameter.name),
             name: parameter.name.clone(),
             value: argument.value.clone(),
-            case,
+            case: Arc::clone(&case),
             place: Place::Argument(index),
         });
     }
     for (index, parameter) in operation.parameters.iter().enumerate() {
         let is_sent = sent.arguments.iter().any(|argument| argument.parameter == index);
-        if !is_sent && parameter.location == Location::Query {
+        if !is_sent && matches!(parameter.location, Location::Query | Location::Header) {
             found.push(Point {
                 operation,
-                location: format!("query {}", parameter.name),
+                location: format!("{} {}", word(parameter.location), parameter.name),
                 name: parameter.name.clone(),
                 value: Value::Null,
-                case,
+                case: Arc::clone(&case),
                 place: Place::Absent(index),
             });
         }
@@ -134,6 +196,7 @@ pub(crate) fn of_operation<'a>(cx: &SecurityContext<'a>, operation: &'a Operatio
         walk(value, &mut String::new(), &mut String::new(), 0, &mut leaves);
         for (pointer, slot, name, value) in leaves {
             let location = format!("body {slot}").trim_end().to_owned();
+            let case = Arc::clone(&case);
             found.push(Point { operation, location, name, value, case, place: Place::Body(pointer) });
         }
     }
