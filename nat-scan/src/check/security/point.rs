@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{SecurityContext, is_success};
-use crate::check::{As, Exchange};
+use crate::check::Exchange;
 use crate::generate::{self, BodyValue, Case};
 use crate::spec::{Location, Operation};
 use crate::transport::Request;

@@ -1,6 +1,5 @@
 //! Each check against a target that has the defect and against its benign twin.
 
-use crate::check::As;
 use crate::check::security::fixture::*;
 
 mod cors {
