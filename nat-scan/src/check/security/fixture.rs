@@ -201,6 +201,7 @@ impl Scan {
             profile: Profile::Quiet,
             safe_mode: self.safe_mode,
             prober: &prober,
+            callback: None,
             report: &report,
         };
         let findings = check.run(&cx).await;

@@ -7,6 +7,19 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Facts {
     /// Paths with query that answer and that the document does not name.
     pub(crate) hidden: Vec<String>,
+    /// Places whose URL the target asks for; none while nobody looked.
+    pub(crate) fetches: Option<Vec<Fetch>>,
+}
+
+/// The target asks for the URL that stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fetch {
+    /// Index of the operation.
+    pub(crate) operation: usize,
+    /// As in findings.
+    pub(crate) location: String,
+    /// What it gets is in its answer.
+    pub(crate) shows: bool,
 }
 
 /// Shared by the checks of one scan.

@@ -25,7 +25,8 @@ use super::{CheckInfo, Exchange, Suspicion};
 use crate::finding::Role;
 
 pub(crate) use resource::{Resource, resources};
-pub(crate) use stage::{Stage, Surroundings};
+pub(crate) use same::items;
+pub(crate) use stage::{Stage, Surroundings, place};
 
 /// What an attempt shows.
 pub(crate) struct Raised {
