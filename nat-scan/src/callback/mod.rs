@@ -91,8 +91,14 @@ impl Callback {
     }
 
     /// The name with port.
-    pub(crate) fn name(&self, word: &str) -> Option<String> {
+    fn name(&self, word: &str) -> Option<String> {
         Some(format!("{word}.{}:{}", self.zone.as_ref()?, self.port))
+    }
+
+    /// The name for where a host is wanted: without port if its zone is a real one.
+    pub(crate) fn host(&self, word: &str) -> Option<String> {
+        let name = self.name(word)?;
+        if self.zone.as_deref() == Some(LOCAL_ZONE) { Some(name) } else { name.split(':').next().map(str::to_owned) }
     }
 
     /// The listener is in a network of the target's own: no stranger should make it ask there.

@@ -131,7 +131,7 @@ impl Place<'_> {
         match form {
             Form::Address if self.is_host => None,
             Form::Address => Some(callback.url(word)),
-            Form::Name if self.is_host => callback.name(word),
+            Form::Name if self.is_host => callback.host(word),
             Form::Name => callback.named_url(word),
         }
     }

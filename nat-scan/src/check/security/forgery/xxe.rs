@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::callback::Reply;
+use crate::callback::{Callback, Hit, Reply};
 use crate::check::security::point::{Point, of_operation};
 use crate::check::security::{is_echo, may_repeat, privileges, rightful};
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion, Turn};
@@ -46,30 +46,57 @@ impl SecurityCheck for ExternalEntity {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let with_body = cx.api.operations.iter().filter(|one| one.body.is_some() && may_repeat(cx, &one.method));
-        let mut found = Vec::new();
-        for operation in with_body.take(MAX_OPERATIONS) {
-            let texts = of_operation(cx, operation)
-                .into_iter()
-                .filter(|point| point.value.is_string() && point.location.starts_with("body"));
-            let texts: Vec<Sheet<'_>> = texts.take(MAX_TEXTS).map(|point| Sheet { point, operation }).collect();
+        let sheets = sheets(cx);
+        let mut sent = Vec::new();
+        for sheet in &sheets {
+            sent.push(if sheet.is_first { sheet.reach_out(cx).await } else { None });
+        }
+        if let Some(callback) = cx.callback.filter(|_| sent.iter().any(Option::is_some)) {
+            // All at once: most of them are never asked for.
+            let words: Vec<&str> = sent.iter().flatten().flat_map(|one| one.words.iter().map(String::as_str)).collect();
+            callback.wait(&words).await;
+        }
+        let mut found: Vec<(usize, Finding)> = Vec::new();
+        for (sheet, probe) in sheets.iter().zip(&sent) {
             // What reaches out of the document says it all.
-            let external = match texts.first() {
-                Some(first) => first.external(cx).await,
-                None => None,
-            };
-            if external.is_some() {
-                found.extend(external);
+            if found.iter().any(|(operation, _)| *operation == sheet.operation.index) {
                 continue;
             }
-            for text in &texts {
-                if let Some(finding) = text.internal(cx).await {
-                    found.push(finding);
-                    break;
-                }
-            }
+            let external = match probe {
+                Some(probe) => sheet.external(cx, probe).await,
+                None => None,
+            };
+            let finding = match external {
+                Some(finding) => Some(finding),
+                None => sheet.internal(cx).await,
+            };
+            found.extend(finding.map(|finding| (sheet.operation.index, finding)));
         }
-        found
+        found.into_iter().map(|(_, finding)| finding).collect()
+    }
+}
+
+/// Places for entities: some texts of each body.
+fn sheets<'a>(cx: &SecurityContext<'a>) -> Vec<Sheet<'a>> {
+    let with_body = cx.api.operations.iter().filter(|one| one.body.is_some() && may_repeat(cx, &one.method));
+    let of = |operation: &'a Operation| {
+        let points = of_operation(cx, operation).into_iter();
+        let texts = points.filter(|point| point.value.is_string() && point.location.starts_with("body"));
+        let sheet = move |(at, point): (usize, Point<'a>)| Sheet { point, operation, is_first: at == 0 };
+        texts.take(MAX_TEXTS).enumerate().map(sheet).collect::<Vec<_>>()
+    };
+    with_body.take(MAX_OPERATIONS).flat_map(of).collect()
+}
+
+/// A document whose entities are at the scan's listener.
+struct Reached {
+    exchange: Exchange,
+    words: [String; 2],
+}
+
+impl Reached {
+    fn hit(&self, callback: &Callback) -> Option<Hit> {
+        self.words.iter().find_map(|word| callback.hits(word).into_iter().next())
     }
 }
 
@@ -77,6 +104,7 @@ impl SecurityCheck for ExternalEntity {
 struct Sheet<'a> {
     point: Point<'a>,
     operation: &'a Operation,
+    is_first: bool,
 }
 
 impl Sheet<'_> {
@@ -106,40 +134,40 @@ impl Sheet<'_> {
         cx.prober.send(Some(self.operation.index), request, rightful(cx)).await
     }
 
-    /// An entity whose text is at the scan's listener.
-    async fn external(&self, cx: &SecurityContext<'_>) -> Option<Finding> {
+    /// Sends entities whose text is at the scan's listener.
+    async fn reach_out(&self, cx: &SecurityContext<'_>) -> Option<Reached> {
         let callback = cx.callback?;
-        let ask = async || {
-            let (one, two) = (cx.prober.nonce(), cx.prober.nonce());
-            let subset = callback.announce(&one, Reply::Dtd("<!ENTITY natempty \"\">".to_owned()));
-            let entity = callback.announce(&two, Reply::Text("text".to_owned()));
-            let definitions = format!(
-                "<!ENTITY natx SYSTEM \"{}\"><!ENTITY % natp SYSTEM \"{}\"> %natp;",
-                callback.url(&entity),
-                callback.url(&subset)
-            );
-            let exchange = self.send(cx, &definitions, "&natx;").await?;
-            callback.wait(&[&subset]).await;
-            let hit = [subset, entity].iter().find_map(|word| callback.hits(word).into_iter().next());
-            Some((exchange, hit))
-        };
-        let (probe, hit) = ask().await?;
-        let hit = hit?;
-        // The same address as text is no reason to ask for it.
+        let subset = callback.announce(&cx.prober.nonce(), Reply::Dtd("<!ENTITY natempty \"\">".to_owned()));
+        let entity = callback.announce(&cx.prober.nonce(), Reply::Text("text".to_owned()));
+        let definitions = format!(
+            "<!ENTITY natx SYSTEM \"{}\"><!ENTITY % natp SYSTEM \"{}\"> %natp;",
+            callback.url(&entity),
+            callback.url(&subset)
+        );
+        let exchange = self.send(cx, &definitions, "&natx;").await?;
+        Some(Reached { exchange, words: [entity, subset] })
+    }
+
+    /// What was reached is reached again, and not because its address stands somewhere.
+    async fn external(&self, cx: &SecurityContext<'_>, probe: &Reached) -> Option<Finding> {
+        let callback = cx.callback?;
+        let hit = probe.hit(callback)?;
         let word = callback.announce(&cx.prober.nonce(), Reply::Text("text".to_owned()));
         let control = self.send(cx, "", &callback.url(&word)).await?;
-        let (repeat, again) = ask().await?;
-        again?;
+        let again = self.reach_out(cx).await?;
+        callback.wait(&[&again.words[0]]).await;
+        again.hit(callback)?;
         if !callback.hits(&word).is_empty() {
             return None;
         }
+        let (probe, repeat) = (&probe.exchange, &again.exchange);
         let explanation = format!(
             "An entity of the XML document that was sent made {} ask the scan's listener for {}, and another one did so \
              again. The same address as plain text was not asked for.",
             hit.peer.ip(),
             hit.path
         );
-        Some(self.finding(cx, "external", EXTERNAL, explanation, [&probe, &control, &repeat]))
+        Some(self.finding(cx, "external", EXTERNAL, explanation, [probe, &control, repeat]))
     }
 
     /// An entity whose text is in the document itself.

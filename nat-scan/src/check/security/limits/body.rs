@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::check::security::constraint::keyword;
 use crate::check::security::point::{Point, points};
 use crate::check::security::{is_success, privileges, rightful};
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion, Turn};
@@ -42,7 +43,12 @@ impl SecurityCheck for BodySize {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let is_text = |point: &Point<'_>| point.location.starts_with("body") && point.value.is_string();
+        // Where the document limits the text, a refusal would be about that.
+        let limited = |point: &Point<'_>| {
+            ["maxLength", "pattern", "format", "enum", "const"].iter().any(|name| keyword(point, name).is_some())
+        };
+        let is_text =
+            |point: &Point<'_>| point.location.starts_with("body") && point.value.is_string() && !limited(point);
         for point in points(cx).into_iter().filter(is_text).take(MAX_PLACES) {
             if let Some(finding) = probe(cx, &point).await {
                 return vec![finding];

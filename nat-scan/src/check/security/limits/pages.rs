@@ -89,8 +89,8 @@ async fn probe(cx: &SecurityContext<'_>, stage: &Stage<'_>, listing: &Listing<'_
     let at_most = i64::try_from(most).ok()?;
     let mut case = stage.least(listing.operation)?;
     let (_, have) = listing.ask(stage, &case, at_most).await?;
-    if have <= most && have + MAX_OBJECTS > most && !cx.safe_mode {
-        let (parents, _) = stage.fill(usize::try_from(most + 1 - have.min(most)).ok()?).await;
+    if have < most && have + MAX_OBJECTS > most && !cx.safe_mode {
+        let (parents, _) = stage.fill(usize::try_from(most + 1 - have).ok()?).await;
         place(listing.operation, &mut case, &parents);
     }
     // A page of the largest size is full, and holds no more.
