@@ -11,10 +11,12 @@ use chrono::DateTime;
 pub(super) use serde_json::{Value, json};
 
 use super::Learned;
+use crate::callback::Callback;
 use crate::check::{As, Exchange, Prober, Profile, SecurityCheck, SecurityContext};
 use crate::classify::WireTruth;
 pub(super) use crate::finding::{Finding, Severity};
 use crate::finding::{FindingBuilder, Redactor, severity_of};
+use crate::generate::Base;
 use crate::schema::Schema;
 use crate::spec::SpecVersion;
 pub(super) use crate::spec::{Api, Location, MediaType, Operation, ResponseSpec, SecurityScheme, StatusPattern};
@@ -178,6 +180,16 @@ impl Scan {
     }
 
     pub(super) async fn findings(&self, check: &dyn SecurityCheck) -> Vec<Finding> {
+        self.findings_with(check, &[], None).await
+    }
+
+    /// With cases that the target accepted, and a listener.
+    pub(super) async fn findings_with(
+        &self,
+        check: &dyn SecurityCheck,
+        accepted: &[Option<Base>],
+        callback: Option<&Callback>,
+    ) -> Vec<Finding> {
         let prober = FakeProber { target: self.target, nonces: AtomicU64::new(0), authenticated: self.authenticated };
         let who = if self.authenticated { As::Primary } else { As::Anonymous };
         let first = |operation: &Operation| {
@@ -194,14 +206,14 @@ impl Scan {
             api: &self.api,
             baselines: &baselines,
             traffic: &traffic,
-            accepted: &[],
+            accepted,
             learned: &Learned::default(),
             seed: 1,
             nonce: "natfixture",
             profile: Profile::Quiet,
             safe_mode: self.safe_mode,
             prober: &prober,
-            callback: None,
+            callback,
             report: &report,
         };
         let findings = check.run(&cx).await;
@@ -222,8 +234,20 @@ impl Scan {
     /// Endpoint, location and severity of what is found.
     #[track_caller]
     pub(super) fn check(&self, check: &dyn SecurityCheck, expected: &[(&str, &str, Severity)]) -> Vec<Finding> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let findings = runtime.block_on(self.findings(check));
+        self.check_with(check, &[], None, expected)
+    }
+
+    /// As [`Scan::check`], with cases that the target accepted, and a listener.
+    #[track_caller]
+    pub(super) fn check_with(
+        &self,
+        check: &dyn SecurityCheck,
+        accepted: &[Option<Base>],
+        callback: Option<&Callback>,
+        expected: &[(&str, &str, Severity)],
+    ) -> Vec<Finding> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let findings = runtime.block_on(self.findings_with(check, accepted, callback));
         let found: Vec<_> =
             findings.iter().map(|one| (one.endpoint.as_str(), one.location.as_str(), one.severity)).collect();
         assert_eq!(found, expected);

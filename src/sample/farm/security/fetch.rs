@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use url::{Host, Url};
 
 const TIME: Duration = Duration::from_millis(1_500);
@@ -14,12 +15,20 @@ const INSTANCE: &str = "ami-id\nhostname\ninstance-id\nlocal-hostname\nplacement
 
 /// An answer.
 pub(super) struct Page {
-    pub(super) location: Option<String>,
+    location: Option<String>,
     pub(super) body: String,
 }
 
+/// As [`get`], for an answer that waits for it: whoever the farm asks may need the same threads.
+pub(super) fn get_now(url: &str) -> Option<Page> {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| get(url)),
+        _ => get(url),
+    }
+}
+
 /// What is at the URL; nothing beyond loopback.
-pub(super) fn get(url: &str) -> Option<Page> {
+fn get(url: &str) -> Option<Page> {
     let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
     let port = url.port_or_known_default()?;
     let ip = match url.host()? {
