@@ -19,16 +19,16 @@ pub(super) struct Page {
     pub(super) body: String,
 }
 
-/// As [`get`], for an answer that waits for it: whoever the farm asks may need the same threads.
-pub(super) fn get_now(url: &str) -> Option<Page> {
+/// What takes its time, without holding up what else the thread has to do.
+pub(super) fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| get(url)),
-        _ => get(url),
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
 /// What is at the URL; nothing beyond loopback.
-fn get(url: &str) -> Option<Page> {
+pub(super) fn get(url: &str) -> Option<Page> {
     let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
     let port = url.port_or_known_default()?;
     let ip = match url.host()? {

@@ -94,7 +94,7 @@ fn addresses() -> Vec<Op> {
 fn preview_of(call: &Call<'_>) -> Response {
     let url = call.body["url"].as_str().unwrap_or_default();
     let metadata = if call.on("metadata-reachable") { fetch::metadata(url) } else { None };
-    let page = || if call.on("fetch-any-url") { fetch::get_now(url).map(|page| page.body) } else { None };
+    let page = || if call.on("fetch-any-url") { fetch::aside(|| fetch::get(url)).map(|page| page.body) } else { None };
     let title: String = metadata.or_else(page).unwrap_or_else(|| "no preview".to_owned()).chars().take(200).collect();
     json(200, json!({"title": title}))
 }

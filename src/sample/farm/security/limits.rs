@@ -10,6 +10,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
+use super::fetch::aside;
 use super::{Area, Op};
 use crate::sample::farm::answers::object;
 use crate::sample::farm::call::{Call, Farm, Raw, error, json, set};
@@ -113,20 +114,20 @@ fn patterns() -> Vec<Op> {
             let email = call.body["email"].as_str().unwrap_or_default();
             let at_sign = |rest: &[u8]| rest.first() == Some(&b'@');
             if call.on("exponential-address") {
-                Matcher::start().words(email.as_bytes(), &at_sign);
+                Matcher::matches(email, &at_sign);
             }
             answer(is_address(email))
         }),
         addressed("/correspondents").answer(move |call| answer(linear(call))),
         // Slow, and always the same.
         addressed("/petitioners").answer(move |call| {
-            sleep(STEADY);
+            aside(|| sleep(STEADY));
             answer(linear(call))
         }),
         takes("/codenames", "code", coded("^([a-z]+)+$")).lapse("exponential-pattern", "body /code", "pattern").answer(
             move |call| {
                 let code = call.body["code"].as_str().unwrap_or_default();
-                answer(Matcher::start().words(code.as_bytes(), &|rest: &[u8]| rest.is_empty()))
+                answer(Matcher::matches(code, &|rest: &[u8]| rest.is_empty()))
             },
         ),
         takes("/slugs", "code", coded("^[a-z]+(-[a-z]+)*$")).answer(move |_| answer(true)),
@@ -141,16 +142,19 @@ fn is_address(text: &str) -> bool {
 struct Matcher {
     end: Instant,
     steps: u32,
+    gave_up: bool,
 }
 
 impl Matcher {
-    fn start() -> Self {
-        Self { end: Instant::now() + PATIENCE, steps: 0 }
+    fn matches(text: &str, end: &dyn Fn(&[u8]) -> bool) -> bool {
+        let mut matcher = Self { end: Instant::now() + PATIENCE, steps: 0, gave_up: false };
+        aside(|| matcher.words(text.as_bytes(), end))
     }
 
     fn words(&mut self, text: &[u8], end: &dyn Fn(&[u8]) -> bool) -> bool {
         self.steps = self.steps.wrapping_add(1);
-        if self.steps % 4_096 == 0 && Instant::now() > self.end {
+        self.gave_up |= self.steps.is_multiple_of(4_096) && Instant::now() > self.end;
+        if self.gave_up {
             return false;
         }
         let run = text.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
