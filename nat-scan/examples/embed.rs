@@ -99,6 +99,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         kind: ScanKind::Functional,
         target: target.as_deref().unwrap_or("http://127.0.0.1").parse()?,
         spec,
+        callback: None,
         credentials: Credentials::None,
         second_credentials: None,
         admin_credentials: None,

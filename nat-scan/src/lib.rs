@@ -9,6 +9,7 @@
 //! wrong and yields [`engine::event::Event`]s; [`report`]s write the outcome; [`replay`] asks later whether a finding is
 //! still there.
 
+pub mod callback;
 pub mod chain;
 pub mod check;
 pub mod classify;

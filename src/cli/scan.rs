@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nat::core::entropy::{Entropy, SystemEntropy};
 use nat::core::time::SystemClock;
+use nat::scan::callback::CallbackAddress;
 use nat::scan::engine::{self, Outcome, Profile, ScanConfig, ScanFailure, ScanKind, SpecSource};
 use nat::scan::journal::{FileStore, Foreign, Journal};
 use nat::scan::report::{self, Format};
@@ -90,6 +91,10 @@ pub(super) struct LimitArgs {
     /// not proved.
     #[arg(long)]
     thorough: bool,
+    /// Security scan: where the target can reach this machine, to show that it makes requests for others. Listens there,
+    /// by HTTP and DNS. A target on this machine needs no address.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    callback_address: Option<CallbackAddress>,
     /// Leave what the scan made; otherwise it is removed at the end where the document has a DELETE for it.
     #[arg(long)]
     no_clean_up: bool,
@@ -189,6 +194,7 @@ pub(super) fn scan_config(
         kind,
         target: url.clone(),
         spec,
+        callback: limits.callback_address.clone(),
         credentials: users.first,
         second_credentials: users.second,
         admin_credentials: users.admin,

@@ -24,6 +24,7 @@ pub(crate) fn config(target: &str, document: &str) -> ScanConfig {
         kind: ScanKind::Functional,
         target: target.parse().expect("a URL"),
         spec: SpecSource::Url(format!("{target}{document}").parse().expect("a URL")),
+        callback: None,
         credentials: Credentials::None,
         second_credentials: None,
         admin_credentials: None,

@@ -138,6 +138,7 @@ pub(crate) fn config(target: &url::Url, document: &str, concurrency: usize, max_
         kind: ScanKind::Functional,
         target: target.clone(),
         spec: SpecSource::Bytes { bytes: document.as_bytes().to_vec(), base: None },
+        callback: None,
         credentials: Credentials::None,
         second_credentials: None,
         admin_credentials: None,

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::callback::Callback;
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Finding, FindingBuilder, Severity};
 use crate::generate::{Base, Case};
@@ -277,6 +278,18 @@ pub trait Prober: Send + Sync {
     /// One exchange. `operation` names the operation it belongs to (for coverage). `None`: budget used up or cancelled.
     async fn send(&self, operation: Option<usize>, request: Request, who: As) -> Option<Exchange>;
 
+    /// As [`Prober::send`], with an answer within `limit` or none: a time-out.
+    async fn send_within(
+        &self,
+        limit: Duration,
+        operation: Option<usize>,
+        request: Request,
+        who: As,
+    ) -> Option<Exchange> {
+        let _ = limit;
+        self.send(operation, request, who).await
+    }
+
     /// Base path of the target without trailing slash (`""` or `/v2`).
     fn base_path(&self) -> &str;
 
@@ -359,6 +372,8 @@ pub struct SecurityContext<'a> {
     pub safe_mode: bool,
     /// Sends.
     pub prober: &'a dyn Prober,
+    /// Where the target can be made to ask, if it can reach the scan.
+    pub callback: Option<&'a Callback>,
     /// Makes the findings: knows the origin and what to redact.
     pub report: &'a FindingBuilder,
 }

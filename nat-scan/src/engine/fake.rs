@@ -153,6 +153,7 @@ pub(super) fn config(spec: Option<&str>) -> ScanConfig {
         kind: ScanKind::Functional,
         target: Url::parse("http://api.test").unwrap(),
         spec: spec.map_or(SpecSource::Discover, |spec| SpecSource::Bytes { bytes: spec.into(), base: None }),
+        callback: None,
         credentials: Credentials::None,
         second_credentials: None,
         admin_credentials: None,

@@ -56,6 +56,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::callback::CallbackAddress;
 use crate::identity::Credentials;
 use crate::journal::Journal;
 use crate::policy::{PinnedTarget, TargetPolicy};
@@ -106,6 +107,9 @@ pub struct ScanConfig {
     pub target: Url,
     /// The document.
     pub spec: SpecSource,
+    /// Where the target reaches the listener that shows which requests it makes for others. None: on loopback for a
+    /// target on loopback, else there is none.
+    pub callback: Option<CallbackAddress>,
     /// Who we are.
     pub credentials: Credentials,
     /// A second user, for authorisation checks.

@@ -14,7 +14,7 @@ use super::passage::Passage;
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
-use crate::transport::{Request, Response, TlsFacts};
+use crate::transport::{Request, Response, TlsFacts, TransportError};
 
 /// Sends for one scan; `allow` renews what one check may use.
 pub(super) struct ScanProber<'a> {
@@ -108,6 +108,23 @@ impl Prober for ScanProber<'_> {
         let exchange = self.send_at(&passage, operation, request, who).await;
         passage.finish();
         exchange
+    }
+
+    async fn send_within(
+        &self,
+        limit: Duration,
+        operation: Option<usize>,
+        request: Request,
+        who: As,
+    ) -> Option<Exchange> {
+        let (copy, at) = (request.clone(), self.session.line.now.now());
+        match tokio::time::timeout(limit, self.send(operation, request, who)).await {
+            Ok(exchange) => exchange,
+            Err(_) => {
+                let late = Err(TransportError::Timeout(limit));
+                Some(Exchange::new(None, copy, late, WireTruth::Ambiguous, at).sent_as(who))
+            }
+        }
     }
 
     fn base_path(&self) -> &str {

@@ -19,6 +19,7 @@ use super::prove::comparable;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
+use crate::callback::{Callback, CallbackAddress};
 use crate::check::{As, Check, Context, Exchange, Profile, SecurityCheck, SecurityContext, Suspicion, security};
 use crate::classify::WireTruth;
 use crate::finding::FindingBuilder;
@@ -54,6 +55,7 @@ pub(crate) struct Recheck {
     session: Arc<Session>,
     catch_all: CatchAll,
     safe_mode: bool,
+    callback: Option<CallbackAddress>,
     controls: Mutex<HashMap<usize, Control>>,
 }
 
@@ -87,6 +89,7 @@ impl Recheck {
             session: Arc::new(ready.session),
             catch_all: ready.catch_all,
             safe_mode: config.safe_mode,
+            callback: config.callback.clone(),
             controls: Mutex::default(),
         })
     }
@@ -194,6 +197,7 @@ impl Recheck {
         traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
         let prober = ScanProber::new(&self.session, self.catch_all.clone());
         prober.allow(MAX_CHECK_REQUESTS);
+        let callback = self.callback().await;
         let cx = SecurityContext {
             api: self.api(),
             baselines: &baselines,
@@ -205,8 +209,23 @@ impl Recheck {
             profile: Profile::Thorough,
             safe_mode: self.safe_mode,
             prober: &prober,
+            callback: callback.as_ref(),
             report: &self.session.report,
         };
-        check.run(&cx).await.into_iter().map(|finding| finding.id).collect()
+        let findings = match &callback {
+            None => check.run(&cx).await,
+            Some(callback) => tokio::select! {
+                never = callback.serve() => match never {},
+                findings = check.run(&cx) => findings,
+            },
+        };
+        findings.into_iter().map(|finding| finding.id).collect()
+    }
+
+    /// A listener as a scan has it, if one can be had.
+    async fn callback(&self) -> Option<Callback> {
+        let line = &self.session.line;
+        let address = self.callback.clone().or_else(|| CallbackAddress::beside(line.transport.origin()))?;
+        Callback::open(&address, Arc::clone(&line.now), 0).await.ok()
     }
 }

@@ -24,6 +24,7 @@ use super::scope::Scope;
 use super::sequences::sequences;
 use super::slow::Slow;
 use super::{Account, EnginePorts, Outcome, ScanConfig, ScanFailure, ScanKind};
+use crate::callback::{Callback, CallbackAddress};
 use crate::check::security::Learned;
 use crate::check::security::authentication::anonymous::AuthenticationIgnored;
 use crate::check::stateful::{self, ResourceCheck};
@@ -236,12 +237,47 @@ async fn waves(
     if driver.is_security() { None } else { driver.aftermath().await }
 }
 
-/// The security checks, one after the other. Passed and failed verdicts.
+/// The security checks, and beside them the listener for what the target asks meanwhile.
 async fn secure(
     driver: &mut Driver,
     checks: &[&'static dyn SecurityCheck],
     config: &ScanConfig,
     catch_all: CatchAll,
+) -> (Option<Stop>, (u64, u64)) {
+    let callback = if driver.is_security() { open_callback(driver, config).await } else { None };
+    let checked = check_all(driver, checks, config, catch_all, callback.as_ref());
+    match &callback {
+        None => checked.await,
+        Some(callback) => tokio::select! {
+            never = callback.serve() => match never {},
+            checked = checked => checked,
+        },
+    }
+}
+
+/// Without one, what needs it is left out.
+async fn open_callback(driver: &mut Driver, config: &ScanConfig) -> Option<Callback> {
+    let session = Arc::clone(&driver.session);
+    let beside = CallbackAddress::beside(session.line.transport.origin());
+    let address = config.callback.clone().or(beside)?;
+    match Callback::open(&address, Arc::clone(&session.line.now), session.words.bound.epoch).await {
+        Ok(callback) => Some(callback),
+        Err(error) => {
+            driver.narrator.notice(format!(
+                "Nothing could listen on {address} ({error}): whether the target makes requests for others was not seen."
+            ));
+            None
+        }
+    }
+}
+
+/// The security checks, one after the other. Passed and failed verdicts.
+async fn check_all(
+    driver: &mut Driver,
+    checks: &[&'static dyn SecurityCheck],
+    config: &ScanConfig,
+    catch_all: CatchAll,
+    callback: Option<&Callback>,
 ) -> (Option<Stop>, (u64, u64)) {
     if driver.is_security() {
         driver.narrator.tell(Event::PhaseStarted(Phase::Security));
@@ -264,6 +300,7 @@ async fn secure(
         profile: config.profile,
         safe_mode: config.safe_mode,
         prober: &prober,
+        callback,
         report: &session.report,
     };
     let (first, last) = span(Phase::Security, true);

@@ -163,7 +163,7 @@ fn character(class: &Class, turn: Option<usize>, rng: &mut ChaCha8Rng) -> Option
 }
 
 /// ECMA-262 as the `regex` crate reads it.
-fn translate(pattern: &str) -> String {
+pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut class = false;
     let mut rest = pattern.chars().peekable();
@@ -200,7 +200,7 @@ fn translate(pattern: &str) -> String {
 }
 
 /// Removes `(?=…)`, `(?!…)`, `(?<=…)` and `(?<!…)`.
-fn without_look_around(pattern: &str) -> String {
+pub(crate) fn without_look_around(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(start) = ["(?=", "(?!", "(?<=", "(?<!"].iter().filter_map(|open| rest.find(open)).min() {

@@ -119,6 +119,7 @@ impl Server {
             kind,
             target: target.parse().unwrap(),
             spec: SpecSource::Bytes { bytes: SPEC.into(), base: None },
+            callback: None,
             credentials: Credentials::Bearer(SecretString::from("right-token")),
             second_credentials: None,
             admin_credentials: None,

@@ -163,6 +163,7 @@ pub(super) fn scan_config(
         kind,
         target,
         spec,
+        callback: None,
         credentials: identities.first.into_credentials(),
         second_credentials: identities.second.map(StoredCredentials::into_credentials),
         admin_credentials: None,

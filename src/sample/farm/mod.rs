@@ -76,7 +76,12 @@ fn operations() -> Vec<Op> {
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else { return error(413, "the body is too large") };
+    let most = if app.farm.on.has("no-body-limit") { MAX_BODY * 4 } else { MAX_BODY };
+    let Ok(body) = to_bytes(body, most).await else { return error(413, "the body is too large") };
+    let body = match security::unpacked(&app.farm, parts.uri.path(), &parts.headers, body) {
+        Ok(body) => body,
+        Err(refusal) => return *refusal,
+    };
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let raw = Raw { method: parts.method.to_string(), query, headers: parts.headers, body };
     let mut response = app.answer(parts.uri.path(), &raw);

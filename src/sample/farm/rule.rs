@@ -106,7 +106,10 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[A-Z]{3}-[0-9]{4}$" => text.split_once('-').is_some_and(|(a, b)| letters(a, 3) && digits(b, 4)),
         "^[A-Z]{2}$" => letters(text, 2),
         "^[0-9]{4}$" => digits(text, 4),
-        "^[a-z]+$" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()),
+        "^[a-z]+$" | "^([a-z]+)+$" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()),
+        "^[a-z]+(-[a-z]+)*$" => {
+            text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        }
         _ => true,
     }
 }

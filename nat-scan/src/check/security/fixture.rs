@@ -11,6 +11,7 @@ use chrono::DateTime;
 pub(super) use serde_json::{Value, json};
 
 use super::Learned;
+use crate::callback::Callback;
 use crate::check::{As, Exchange, Prober, Profile, SecurityCheck, SecurityContext};
 use crate::classify::WireTruth;
 pub(super) use crate::finding::{Finding, Severity};
@@ -192,6 +193,16 @@ impl Scan {
     }
 
     pub(super) async fn findings(&self, check: &dyn SecurityCheck) -> Vec<Finding> {
+        self.findings_with(check, &[], None).await
+    }
+
+    /// With cases that the target accepted, and a listener.
+    pub(super) async fn findings_with(
+        &self,
+        check: &dyn SecurityCheck,
+        accepted: &[Option<Base>],
+        callback: Option<&Callback>,
+    ) -> Vec<Finding> {
         let prober = FakeProber { target: self.target, nonces: AtomicU64::new(0), authenticated: self.authenticated };
         let who = if self.authenticated { As::Primary } else { As::Anonymous };
         let first = |operation: &Operation| {
@@ -215,6 +226,7 @@ impl Scan {
             profile: if self.thorough { Profile::Thorough } else { Profile::Quiet },
             safe_mode: self.safe_mode,
             prober: &prober,
+            callback,
             report: &report,
         };
         let findings = check.run(&cx).await;
@@ -235,8 +247,20 @@ impl Scan {
     /// Endpoint, location and severity of what is found.
     #[track_caller]
     pub(super) fn check(&self, check: &dyn SecurityCheck, expected: &[(&str, &str, Severity)]) -> Vec<Finding> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let findings = runtime.block_on(self.findings(check));
+        self.check_with(check, &[], None, expected)
+    }
+
+    /// As [`Scan::check`], with cases that the target accepted, and a listener.
+    #[track_caller]
+    pub(super) fn check_with(
+        &self,
+        check: &dyn SecurityCheck,
+        accepted: &[Option<Base>],
+        callback: Option<&Callback>,
+        expected: &[(&str, &str, Severity)],
+    ) -> Vec<Finding> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let findings = runtime.block_on(self.findings_with(check, accepted, callback));
         let found: Vec<_> =
             findings.iter().map(|one| (one.endpoint.as_str(), one.location.as_str(), one.severity)).collect();
         assert_eq!(found, expected);

@@ -18,6 +18,19 @@ pub(crate) struct Facts {
     pub(crate) injected: Vec<(usize, String)>,
     /// Operations and locations where a quote fails and two of them do not.
     pub(crate) quotes: Vec<(usize, String)>,
+    /// Places whose URL the target asks for; none while nobody looked.
+    pub(crate) fetches: Option<Vec<Fetch>>,
+}
+
+/// The target asks for the URL that stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fetch {
+    /// Index of the operation.
+    pub(crate) operation: usize,
+    /// As in findings.
+    pub(crate) location: String,
+    /// What it gets is in its answer.
+    pub(crate) shows: bool,
 }
 
 /// Shared by the checks of one scan.

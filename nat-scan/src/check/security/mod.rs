@@ -4,6 +4,7 @@
 pub(crate) mod authentication;
 mod authorization;
 mod configuration;
+mod constraint;
 mod document;
 mod documented;
 mod exposure;
@@ -18,7 +19,7 @@ mod point;
 
 use super::{As, Exchange, SecurityCheck, SecurityContext};
 use crate::identity::{without_cookie, without_query};
-use crate::spec::{Location, SecurityScheme};
+use crate::spec::{Location, Operation, SecurityScheme};
 use crate::transport::Request;
 
 pub(crate) use document::static_findings;
@@ -59,6 +60,11 @@ fn may_repeat(cx: &SecurityContext<'_>, method: &str) -> bool {
 /// The rightful identity of this scan; the public when there is none.
 fn rightful(cx: &SecurityContext<'_>) -> As {
     if cx.prober.has(As::Primary) { As::Primary } else { As::Anonymous }
+}
+
+/// Privileges that a stranger needs for the operation, as CVSS writes them: anyone may sign up, so a user has low ones.
+fn privileges(cx: &SecurityContext<'_>, operation: &Operation) -> &'static str {
+    if operation.is_protected() && cx.prober.has(As::Primary) { "L" } else { "N" }
 }
 
 /// The request as it was before credentials were put on it: the prober puts on what the probe needs.

@@ -25,7 +25,7 @@ use super::{CheckInfo, Exchange, Suspicion};
 use crate::finding::Role;
 
 pub(crate) use resource::{Resource, resources};
-pub(crate) use same::{by_server, differences, object, volatile};
+pub(crate) use same::{by_server, differences, items, object, volatile};
 pub(crate) use stage::{Stage, Surroundings, Thing, place};
 
 /// What an attempt shows.

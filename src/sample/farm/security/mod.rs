@@ -6,6 +6,7 @@ mod authorization;
 mod configuration;
 mod document;
 mod exposure;
+mod fetch;
 mod forgery;
 mod graphql;
 mod injection;
@@ -16,6 +17,7 @@ pub(super) use document::amend;
 
 use super::op::Op;
 use super::{Finish, Mutant, Switches, serving};
+pub(super) use limits::unpacked;
 
 /// What belongs together. A farm can consist of one area alone.
 #[derive(Clone, Copy)]
@@ -48,7 +50,9 @@ pub const ADMIN: (&str, &str) = ("root", "correct-horse-battery-staple-9");
 pub fn router(on: Switches, areas: &[Area]) -> Router {
     let operations = areas.iter().flat_map(|area| (area.operations)());
     let operations = account::operations().into_iter().chain(operations).collect();
-    serving(on, operations, areas.iter().filter_map(|area| area.finish).collect())
+    // Every part has a limit for clients, so that only one mutant lacks it.
+    let finish = areas.iter().filter_map(|area| area.finish).chain([limits::announce as Finish]);
+    serving(on, operations, finish.collect())
 }
 
 #[cfg(test)]
