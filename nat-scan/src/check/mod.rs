@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +23,7 @@ use crate::callback::Callback;
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Finding, FindingBuilder, Severity};
 use crate::generate::{Base, Case};
+use crate::identity::{Newcomer, Person, Worn};
 use crate::spec::{Api, Operation};
 use crate::transport::{Request, Response, TlsFacts, TransportError};
 use stateful::Surroundings;
@@ -318,6 +320,37 @@ pub trait Prober: Send + Sync {
     /// Waits for a target that may lag behind.
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    /// What requests of this user carry now; `None` when that is no token.
+    async fn worn(&self, _who: As) -> Option<Worn> {
+        None
+    }
+
+    /// Tokens that this user got in this scan, the oldest first.
+    fn issued(&self, _who: As) -> Vec<SecretString> {
+        Vec::new()
+    }
+
+    /// A user of the scan whose name and password are known.
+    fn person(&self, _who: As) -> Option<Person> {
+        None
+    }
+
+    /// Somebody who may be signed up, another one for each purpose; `None` where nobody may.
+    fn newcomer(&self, _purpose: &str) -> Option<Newcomer> {
+        None
+    }
+
+    /// A user was made by this operation.
+    fn signed_up(&self, _who: &Person, _by: &Operation) {}
+
+    /// Hides this in everything that is reported from now on.
+    fn hide(&self, _secret: &SecretString) {}
+
+    /// Nobody excluded this operation.
+    fn may_call(&self, _operation: usize) -> bool {
+        true
     }
 
     /// The answer is what this target says to any unknown path (catch-all page, learned from random paths).

@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use writer::{Writer, passwords};
+use writer::Writer;
+pub(super) use writer::passwords;
 
 use super::budget::Purpose;
 use super::contain::contain;
@@ -26,7 +27,7 @@ use crate::check::functional::grants_credentials;
 use crate::generate::{self, Phase};
 use crate::identity::infer::{self, Entry, Form};
 use crate::identity::{
-    Call, Credentials, Endpoint, LoginSource, Placement, Remake, Session, SignUp, Take, offers, perform, register,
+    Call, Credentials, Endpoint, LoginSource, Person, Placement, Remake, Session, SignUp, Take, offers, perform, register,
     try_on,
 };
 use crate::spec::{Api, Operation};
@@ -103,7 +104,10 @@ impl Enrol<'_> {
                     self.sign_up(who, sign_up, &canaries, identities, narrator).await;
                     continue;
                 }
-                Credentials::User { username, password } => self.user(username, password, &canaries, narrator).await,
+                Credentials::User { username, password } => {
+                    identities.people.set(who, Person::known(username, password.clone()));
+                    self.user(username, password, &canaries, narrator).await
+                }
                 _ => self.described(one),
             };
             let session = completed.map_err(|why| {
@@ -257,7 +261,7 @@ impl Enrol<'_> {
         let writer = self.writer();
         let (scan_id, seed) = (self.config.scan_id.clone(), self.config.seed);
         let passwords = passwords(&password("password"));
-        let secrets: Vec<SecretString> = passwords.iter().map(|one| one.clone().into()).collect();
+        let secrets: Vec<SecretString> = passwords.to_vec();
         let (registration, login) = (registration.clone(), login.clone());
         let endpoint = self.api.operations.get(registration.operation).map(Operation::endpoint).unwrap_or_default();
         let remake: Remake = Arc::new(move |number| {
@@ -266,19 +270,22 @@ impl Enrol<'_> {
         });
         let enrolment = remake(0).ok_or("no request that signs up could be written")?;
         register(self.fetcher, &enrolment).await.map_err(|error| error.0)?;
-        let accounts = identities.accounts.clone();
-        let made = Arc::new(move |username: &str| {
-            accounts.add(Account { username: username.to_owned(), made_by: endpoint.clone(), identity: who });
+        let (accounts, people) = (identities.accounts.clone(), identities.people.clone());
+        let made = Arc::new(move |person: &Person| {
+            let username = person.username().to_owned();
+            accounts.add(Account { username, made_by: endpoint.clone(), identity: who });
+            people.set(who, person.clone());
         });
-        made(&enrolment.username);
+        made(&enrolment.person);
         let Entered { source, placement } = self
             .enter(&enrolment.login, secrets, canaries)
             .await
-            .map_err(|why| format!("{} was signed up, and then {why}", enrolment.username))?;
+            .map_err(|why| format!("{} was signed up, and then {why}", enrolment.person.username()))?;
         let by = enrolment.register.first().map(Call::to_string).unwrap_or_default();
         let told = format!(
             "Signed up as {} by {by}, signed in by {}; the token goes into {placement}.",
-            enrolment.username, enrolment.login
+            enrolment.person.username(),
+            enrolment.login
         );
         let mut session = Session::anonymous();
         session.add(source.remade_by(remake, made), placement);

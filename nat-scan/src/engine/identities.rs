@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use super::ScanConfig;
+use super::enrol::passwords;
 use super::outcome::Account;
+use super::probe::nonce;
 use crate::check::As;
 use crate::finding::Redactor;
-use crate::identity::{AuthError, Credentials, Session, Ticket};
+use crate::identity::{AuthError, Credentials, Issued, Newcomer, Person, Session, Ticket, Worn};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
@@ -44,12 +47,52 @@ impl Accounts {
     }
 }
 
+/// Users whose names and passwords are known. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct People(Arc<Mutex<HashMap<As, Person>>>);
+
+impl People {
+    pub(super) fn set(&self, who: As, person: Person) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who, person);
+    }
+
+    pub(super) fn get(&self, who: As) -> Option<Person> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&who).cloned()
+    }
+}
+
+/// Where users come from that a check makes for itself.
+struct Nursery {
+    key: SecretString,
+    scan_id: String,
+    seed: u64,
+}
+
+impl Nursery {
+    /// None in safe mode, and when nothing is known that a password can be made from.
+    fn of(config: &ScanConfig) -> Option<Self> {
+        let key = config.credentials.key().filter(|_| !config.safe_mode)?.clone();
+        Some(Self { key, scan_id: config.scan_id.clone(), seed: config.seed })
+    }
+
+    fn newcomer(&self, purpose: &str) -> Newcomer {
+        let Self { key, scan_id, seed } = self;
+        let digest = Sha256::digest(format!("{}|{scan_id}|{purpose}|password", key.expose_secret()));
+        let word = nonce(*seed, &format!("{scan_id} {purpose}"), 0);
+        Newcomer { word, passwords: passwords(&hex::encode(digest)) }
+    }
+}
+
 /// Who the scan can be.
 pub(super) struct Identities {
     pub(super) primary: Session,
     pub(super) second: Option<Session>,
     pub(super) admin: Option<Session>,
     pub(super) accounts: Accounts,
+    pub(super) people: People,
+    nursery: Option<Nursery>,
+    /// What checks made up and nobody may see.
+    hidden: Issued,
     in_vain: Mutex<InVain>,
 }
 
@@ -61,6 +104,9 @@ impl Identities {
             second: config.second_credentials.as_ref().map(session),
             admin: config.admin_credentials.as_ref().map(session),
             accounts: Accounts::default(),
+            people: People::default(),
+            nursery: Nursery::of(config),
+            hidden: Issued::default(),
             in_vain: Mutex::default(),
         }
     }
@@ -130,9 +176,34 @@ impl Identities {
         }
     }
 
+    /// What requests of this user carry now.
+    pub(super) async fn worn(&self, who: As) -> Option<Worn> {
+        self.session(who)?.worn().await
+    }
+
+    /// Tokens that this user got, the oldest first.
+    pub(super) fn issued(&self, who: As) -> Vec<SecretString> {
+        let issued = self.session(who).map(Session::issued).unwrap_or_default();
+        issued.iter().flat_map(Issued::all).collect()
+    }
+
+    /// Somebody who may be signed up.
+    pub(super) fn newcomer(&self, purpose: &str) -> Option<Newcomer> {
+        self.nursery.as_ref().map(|nursery| nursery.newcomer(purpose))
+    }
+
+    /// Hides this from now on.
+    pub(super) fn hide(&self, secret: &SecretString) {
+        let known = |one: &SecretString| one.expose_secret() == secret.expose_secret();
+        if !self.hidden.all().iter().any(known) {
+            self.hidden.add(secret.clone());
+        }
+    }
+
     /// Hides what must not be seen.
     pub(super) fn redactor(&self, config: &ScanConfig) -> Redactor {
         let mut redactor = Redactor::new();
+        redactor.renewed(self.hidden.clone(), "NAT_SECRET");
         let users = [
             (Some(&config.credentials), Some(&self.primary), ""),
             (config.second_credentials.as_ref(), self.second.as_ref(), "_2"),

@@ -6,20 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::budget::Purpose;
 use super::fingerprint::CatchAll;
+use super::outcome::Account;
 use super::passage::Passage;
+use super::scope::Scope;
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
+use crate::identity::{Newcomer, Person, Worn};
+use crate::spec::Operation;
 use crate::transport::{Request, Response, TlsFacts, TransportError};
 
 /// Sends for one scan; `allow` renews what one check may use.
 pub(super) struct ScanProber<'a> {
     session: &'a Session,
     catch_all: CatchAll,
+    /// None: nothing is left out.
+    scope: Option<Scope>,
     allowance: AtomicU64,
     nonces: AtomicU64,
     /// The check that sends, and how often it sent each request.
@@ -33,11 +40,17 @@ impl<'a> ScanProber<'a> {
         Self {
             session,
             catch_all,
+            scope: None,
             allowance: AtomicU64::new(0),
             nonces: AtomicU64::new(0),
             sender: Mutex::default(),
             sent: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Knows what is left out of the scan.
+    pub(super) fn within(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
     }
 
     /// What the next check may send.
@@ -157,6 +170,38 @@ impl Prober for ScanProber<'_> {
 
     fn is_catch_all(&self, response: &Response) -> bool {
         self.catch_all.matches(response)
+    }
+
+    async fn worn(&self, who: As) -> Option<Worn> {
+        self.session.identities.worn(who).await
+    }
+
+    fn issued(&self, who: As) -> Vec<SecretString> {
+        self.session.identities.issued(who)
+    }
+
+    fn person(&self, who: As) -> Option<Person> {
+        self.session.identities.people.get(who)
+    }
+
+    fn newcomer(&self, purpose: &str) -> Option<Newcomer> {
+        self.session.identities.newcomer(purpose)
+    }
+
+    fn signed_up(&self, who: &Person, by: &Operation) {
+        self.session.identities.accounts.add(Account {
+            username: who.username().to_owned(),
+            made_by: by.endpoint(),
+            identity: As::Anonymous,
+        });
+    }
+
+    fn hide(&self, secret: &SecretString) {
+        self.session.identities.hide(secret);
+    }
+
+    fn may_call(&self, operation: usize) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.left_out(operation).is_none())
     }
 }
 

@@ -287,7 +287,9 @@ async fn check_all(
     let accepted: Vec<Option<Base>> =
         session.api.operations.iter().map(|operation| driver.lessons.accepted(operation)).collect();
     let traffic = driver.take_traffic();
-    let prober = ScanProber::new(&session, catch_all);
+    // A login is no change: whether one may be called in safe mode is for the checks to say.
+    let allowed = Scope::new(&session.api, &session.base_path, &config.exclude, false);
+    let prober = ScanProber::new(&session, catch_all).within(allowed);
     let learned = Learned::default();
     let cx = SecurityContext {
         api: &session.api,

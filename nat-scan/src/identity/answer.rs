@@ -70,6 +70,11 @@ pub(super) fn take(response: &Response, take: &Take) -> Result<Taken, AuthError>
     Ok(Taken { value: value.into(), life })
 }
 
+/// The value that `take` names, if it is there.
+pub(crate) fn value(response: &Response, what: &Take) -> Option<SecretString> {
+    take(response, what).ok().map(|taken| taken.value)
+}
+
 /// What an answer may give, the likeliest first.
 pub(crate) fn offers(response: &Response) -> Vec<Take> {
     let mut found = Vec::new();
@@ -92,7 +97,7 @@ pub(crate) fn offers(response: &Response) -> Vec<Take> {
 }
 
 /// Names and values of the cookies that an answer sets; what it removes is not among them.
-pub(super) fn cookies(response: &Response) -> Vec<(String, String)> {
+pub(crate) fn cookies(response: &Response) -> Vec<(String, String)> {
     let lines = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
     let mut found: Vec<(String, String)> = Vec::new();
     for (_, line) in lines {

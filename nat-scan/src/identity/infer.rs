@@ -1,6 +1,7 @@
 //! What a document says about signing in and up: which operations, which of their fields, where a token goes. Pure.
 
 mod form;
+mod person;
 mod place;
 
 use serde_json::Value;
@@ -10,7 +11,8 @@ use crate::chain::{Spot, tokens};
 use crate::spec::{Api, Operation};
 
 pub(crate) use form::{Entry, Field, Form};
-use form::{form, may_be_form};
+use form::{asks_for_a_name, form, may_be_form};
+pub use person::Person;
 pub(crate) use place::{is_basic, placements, token_url};
 
 /// Operations of one kind that are considered.
@@ -26,6 +28,20 @@ pub(crate) fn logins(api: &Api, seed: u64) -> Vec<Form> {
 /// Operations that make a user of whoever asks, the likeliest first.
 pub(crate) fn registrations(api: &Api, seed: u64) -> Vec<Form> {
     forms(api, seed, registration_score)
+}
+
+/// Operations that send who forgot the password a new one, the likeliest first.
+pub(crate) fn resets(api: &Api, seed: u64) -> Vec<Form> {
+    let wanted = |operation: &&Operation| {
+        let words = Words::of(operation);
+        let here = [&words.last, &words.id];
+        let about = |all: &[&str]| here.iter().any(|words| Words::has(words, all));
+        let again = about(&["forgot", "forgotten", "recover", "recovery"]);
+        let reset = about(&["reset"]) && Words::has(&words.path, &["password", "passwd", "pwd"]);
+        operation.method == "POST" && may_be_form(operation) && (again || reset)
+    };
+    let found = api.operations.iter().filter(wanted).filter_map(|operation| asks_for_a_name(api, operation, seed));
+    found.take(MAX_FORMS).collect()
 }
 
 /// How likely an operation with these fields is what is looked for; none: it is not.

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::answer::{Taken, take};
 use super::token::{AuthError, Obtain};
-use super::{Placement, Take};
+use super::{Person, Placement, Take};
 use crate::transport::fetch::PolicyFetcher;
 use crate::transport::{Request, Response};
 
@@ -93,7 +93,7 @@ pub(crate) async fn perform(fetcher: &PolicyFetcher, call: &Call) -> Result<Resp
 /// A user to make, and how to sign in as that user.
 #[derive(Clone)]
 pub(crate) struct Enrolment {
-    pub(crate) username: String,
+    pub(crate) person: Person,
     /// Requests that may make the user; the first that succeeds did.
     pub(crate) register: Vec<Call>,
     pub(crate) login: Call,
@@ -114,8 +114,8 @@ pub(crate) struct LoginSource {
     sign_ups: AtomicU32,
     /// What the login gave that the engine tried out.
     first: Mutex<Option<Taken>>,
-    /// Told the name of each user that is made.
-    made: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Told each user that is made.
+    made: Arc<dyn Fn(&Person) + Send + Sync>,
 }
 
 impl LoginSource {
@@ -135,7 +135,7 @@ impl LoginSource {
 
     /// Makes the user again when the target does not know it any more; `made` is told.
     #[must_use]
-    pub(crate) fn remade_by(mut self, remake: Remake, made: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
+    pub(crate) fn remade_by(mut self, remake: Remake, made: Arc<dyn Fn(&Person) + Send + Sync>) -> Self {
         (self.remake, self.made) = (Some(remake), made);
         self
     }
@@ -168,7 +168,7 @@ impl LoginSource {
             if register(&self.fetcher, &enrolment).await.is_err() {
                 continue;
             }
-            (self.made)(&enrolment.username);
+            (self.made)(&enrolment.person);
             *self.call.lock().unwrap_or_else(PoisonError::into_inner) = enrolment.login;
             self.user.store(number, Ordering::Relaxed);
             if let Ok(taken) = self.login().await {

@@ -13,11 +13,13 @@ mod place;
 mod session;
 mod token;
 pub mod wfc;
+mod worn;
 
 use secrecy::SecretString;
 
 pub use answer::Take;
-pub(crate) use answer::offers;
+pub(crate) use answer::{cookies, offers, value};
+pub use infer::Person;
 pub(crate) use login::{Call, Enrolment, LoginSource, Remake, perform, register, try_on};
 pub use login::{Endpoint, Login};
 pub use place::Placement;
@@ -25,6 +27,8 @@ pub(crate) use place::{without_cookie, without_query};
 pub use session::{Session, Ticket};
 pub use token::AuthError;
 pub(crate) use token::Issued;
+pub use worn::Worn;
+pub(crate) use worn::is_jwt;
 
 /// Credentials as the user gives them (`auth` and `second_auth` of the contract).
 #[derive(Clone, Debug, Default)]
@@ -64,6 +68,33 @@ pub enum Credentials {
     SignUp(SignUp),
     /// Several of them on each request, for example an API key beside a bearer token.
     All(Vec<Credentials>),
+}
+
+/// What a user can be made of: a word for the name, and passwords of which the target takes one.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// Nobody else of the scan is called so.
+    pub word: String,
+    /// The strongest first.
+    pub passwords: [SecretString; 3],
+}
+
+impl Credentials {
+    /// Something of them that nobody can guess.
+    pub(crate) fn key(&self) -> Option<&SecretString> {
+        match self {
+            Self::None => None,
+            Self::Bearer(token) => Some(token),
+            Self::Header { value, .. } => Some(value),
+            Self::Basic { password, .. } | Self::User { password, .. } => Some(password),
+            Self::OAuth2(grant) => {
+                grant.client_secret.as_ref().or(grant.password.as_ref()).or(grant.refresh_token.as_ref())
+            }
+            Self::Login(login) => login.secrets.first().or(login.body.as_ref()),
+            Self::SignUp(sign_up) => Some(&sign_up.key),
+            Self::All(all) => all.iter().find_map(Self::key),
+        }
+    }
 }
 
 /// An OAuth2 grant.

@@ -11,7 +11,7 @@ use super::login::LoginSource;
 use super::oauth2::Grant;
 use super::place::put_header as put;
 use super::token::{AuthError, Issued, Obtain, TokenSource};
-use super::{Credentials, Endpoint, Placement};
+use super::{Credentials, Endpoint, Placement, Worn};
 use crate::transport::Request;
 use crate::transport::fetch::PolicyFetcher;
 
@@ -131,6 +131,28 @@ impl Session {
             }
         }
         Ok(Ticket(ticket))
+    }
+
+    /// What requests carry now. `None` for an anonymous session, for name and password on each request, and when no token
+    /// can be had.
+    pub(crate) async fn worn(&self) -> Option<Worn> {
+        let mut all = Vec::new();
+        for method in &self.methods {
+            match method {
+                Method::Static { name, value, .. } => match value.expose_secret().split_once(' ') {
+                    Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => return None,
+                    Some((scheme, token)) => {
+                        all.push((Placement::header(name, &format!("{scheme} {{token}}")), token.to_owned().into()));
+                    }
+                    None => all.push((Placement::header(name, "{token}"), value.clone())),
+                },
+                Method::Token(tokens) => {
+                    let (token, _) = tokens.current().await.ok()?;
+                    all.push((tokens.placement.clone(), token));
+                }
+            }
+        }
+        Worn::of(all)
     }
 
     /// Puts credentials of the same shape on a request that cannot be valid. Nothing for an anonymous session.

@@ -41,7 +41,7 @@ pub(super) trait Obtain: Send + Sync {
 pub(crate) struct Issued(Arc<Mutex<Vec<SecretString>>>);
 
 impl Issued {
-    fn add(&self, token: SecretString) {
+    pub(crate) fn add(&self, token: SecretString) {
         let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if issued.len() == MAX_ISSUED {
             issued.remove(0);

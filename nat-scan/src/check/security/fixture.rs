@@ -219,7 +219,7 @@ impl Scan {
             api: &self.api,
             baselines: &baselines,
             traffic: &traffic,
-            accepted: &self.accepted,
+            accepted: if accepted.is_empty() { &self.accepted } else { accepted },
             learned: &Learned::default(),
             seed: 1,
             nonce: "natfixture",

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use url::Url;
 
 use crate::classify::{self, WireTruth};
 use crate::engine::contain::contain;
 use crate::generate::{self, Case};
-use crate::identity::infer::{Entry, Field, Form};
-use crate::identity::{Call, Enrolment};
+use crate::identity::infer::Form;
+use crate::identity::{Call, Enrolment, Person};
 use crate::spec::Api;
 
 /// Passwords of one user, the strongest first: not every target takes it.
-pub(super) fn passwords(digest: &str) -> [String; 3] {
+pub(in crate::engine) fn passwords(digest: &str) -> [SecretString; 3] {
     let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
     // Upper and lower case, digits and a sign, 20, 14 and 8 characters.
     [format!("Nat-{}7!Qz", &part(0, 24)), format!("Nat7{}", part(24, 34)), format!("Nt7{}", part(34, 39))]
+        .map(SecretString::from)
 }
 
 /// Turns forms into requests.
@@ -39,33 +41,20 @@ impl Writer {
         registration: &Form,
         login: &Form,
         word: &str,
-        passwords: &[String; 3],
+        passwords: &[SecretString],
     ) -> Option<Enrolment> {
         let operation = self.api.operations.get(registration.operation)?;
-        let short: String = word.chars().take(8).collect();
-        let names = [word, &short];
-        let choices = passwords.iter().flat_map(|password| names.map(|name| (name, password)));
-        let mut likeliest = None;
-        for (name, password) in choices {
-            let email = format!("{name}@example.com");
-            let entry = Entry { user: name, email: &email, password };
-            let register: Vec<Call> =
-                registration.register(&entry).iter().filter_map(|case| self.call(registration, case)).collect();
-            let mail_only = !registration.has(Field::User) && registration.has(Field::Email);
-            let known_as = if mail_only { "" } else { name };
-            let login = self.call(login, &login.login(&Entry { user: known_as, ..entry }))?;
-            let username = if mail_only { email.clone() } else { name.to_owned() };
-            let fits = register.first().is_some_and(|call| {
+        let fits = |case: &Case| {
+            self.call(registration, case).is_some_and(|call| {
                 let truth = contain(|| classify::classify(operation, &call.request, &self.base_path));
                 !matches!(truth, Some(WireTruth::Negative { .. }))
-            });
-            let enrolment = Enrolment { username, register, login };
-            if fits {
-                return Some(enrolment);
-            }
-            likeliest.get_or_insert(enrolment);
-        }
-        likeliest
+            })
+        };
+        let person = Person::fitting(registration, word, passwords, fits)?;
+        let cases = registration.register(&person.entry());
+        let register: Vec<Call> = cases.iter().filter_map(|case| self.call(registration, case)).collect();
+        let login = self.call(login, &login.login(&person.key()))?;
+        Some(Enrolment { person, register, login })
     }
 }
 
@@ -104,7 +93,7 @@ mod tests {
             let (register, login) = (&infer::registrations(&writer.api, 1)[0], &infer::logins(&writer.api, 1)[0]);
             let enrolment = writer.enrolment(register, login, "natabcdefghijkl", &passwords).unwrap();
             let body = |call: &Call| String::from_utf8(call.request.body.as_deref().unwrap().to_vec()).unwrap();
-            assert!(expected.contains(&format!("\"{}\"", enrolment.username)));
+            assert!(expected.contains(&format!("\"{}\"", enrolment.person.username())));
             assert_eq!(body(&enrolment.login), body(&enrolment.register[0]));
             assert_eq!(enrolment.login.url.as_str(), "http://api.test/v1/login");
             assert_eq!(body(&enrolment.login).len(), expected.len(), "{}", body(&enrolment.login));

@@ -46,6 +46,10 @@ impl Form {
         self.fields.iter().any(|(_, field)| *field == wanted)
     }
 
+    fn names_somebody(&self) -> bool {
+        [Field::User, Field::Email, Field::Name].into_iter().any(|field| self.has(field))
+    }
+
     /// The requests that sign this user up: one with what must be there, one with everything.
     pub(crate) fn register(&self, entry: &Entry<'_>) -> Vec<Case> {
         let named = self.has(Field::User) || self.has(Field::Email);
@@ -104,6 +108,15 @@ pub(super) fn may_be_form(operation: &Operation) -> bool {
 
 /// The fields of an operation; none without a password, or when it is about changing one.
 pub(super) fn form(api: &Api, operation: &Operation, seed: u64) -> Option<Form> {
+    fields(api, operation, seed).filter(|form| form.has(Field::Password) && form.names_somebody())
+}
+
+/// As [`form`], of an operation that wants to know who somebody is and no password.
+pub(super) fn asks_for_a_name(api: &Api, operation: &Operation, seed: u64) -> Option<Form> {
+    fields(api, operation, seed).filter(|form| !form.has(Field::Password) && form.names_somebody())
+}
+
+fn fields(api: &Api, operation: &Operation, seed: u64) -> Option<Form> {
     let mut cases = generate::cases(api, operation, Phase::HappyPath, seed);
     cases.retain(|case| case.intent == Intent::Positive && case.method.is_none());
     let media = |case: &Case| match &case.body {
@@ -135,9 +148,7 @@ pub(super) fn form(api: &Api, operation: &Operation, seed: u64) -> Option<Form> 
             _ => None,
         })
         .collect();
-    let has = |wanted: &[Field]| fields.iter().any(|(_, field)| wanted.contains(field));
-    let complete = has(&[Field::Password]) && has(&[Field::User, Field::Email, Field::Name]);
-    complete.then_some(Form { operation: operation.index, fields, least, most })
+    Some(Form { operation: operation.index, fields, least, most })
 }
 
 fn members(value: &Value, pointer: &mut String, depth: usize, found: &mut Vec<(Spot, Kind)>) {
