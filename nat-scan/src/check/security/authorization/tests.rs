@@ -330,6 +330,7 @@ async fn findings(check: &dyn SecurityCheck, habits: Habits) -> Vec<Finding> {
         nonce: "wxyz",
         profile: Profile::Quiet,
         safe_mode: false,
+        callback: None,
         prober: &target,
         report: &report,
     };
