@@ -14,6 +14,8 @@ const LONG: Duration = Duration::from_secs(2);
 const MAX_WAITING: usize = 5_000;
 /// What one slow operation may take where there are many operations: this part of the scan, and not more than that.
 const SHARE: (u32, Duration) = (10, Duration::from_secs(30));
+/// With fewer requests than these, some of which may be quick, it may take so many times its part.
+const LEAST: (usize, u32) = (24, 4);
 
 /// What becomes of a planned case.
 pub(super) enum Turn {
@@ -22,9 +24,15 @@ pub(super) enum Turn {
     Not,
 }
 
+/// What a slow operation took so far.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    time: Duration,
+    requests: usize,
+}
+
 pub(super) struct Slow {
-    /// Time that each slow operation took.
-    spent: HashMap<usize, Duration>,
+    spent: HashMap<usize, Spent>,
     in_flight: usize,
     waiting: VecDeque<Planned>,
     allowance: Duration,
@@ -50,15 +58,23 @@ impl Slow {
         self.spent.contains_key(&operation)
     }
 
+    fn had_its_part(&self, operation: usize) -> bool {
+        let Some(Spent { time, requests }) = self.spent.get(&operation) else { return false };
+        let (least, times) = LEAST;
+        *time >= if *requests < least { self.allowance * times } else { self.allowance }
+    }
+
     /// A request of the plan comes up. The happy path is what everything else builds upon: it waits for nobody.
     pub(super) fn admit(&mut self, planned: Planned) -> Turn {
         let operation = planned.case.operation;
-        let Some(spent) = self.spent.get(&operation) else { return Turn::Now(planned) };
+        if !self.is(operation) {
+            return Turn::Now(planned);
+        }
         if planned.case.phase == Phase::HappyPath {
             self.in_flight += 1;
             return Turn::Now(planned);
         }
-        if *spent >= self.allowance || self.waiting.len() >= MAX_WAITING {
+        if self.had_its_part(operation) || self.waiting.len() >= MAX_WAITING {
             self.left_out.insert(operation);
         } else {
             self.waiting.push_back(planned);
@@ -73,7 +89,7 @@ impl Slow {
         }
         while let Some(planned) = self.waiting.pop_front() {
             let operation = planned.case.operation;
-            if self.spent.get(&operation).is_none_or(|spent| *spent < self.allowance) {
+            if !self.had_its_part(operation) {
                 self.in_flight += 1;
                 return Some(planned);
             }
@@ -86,10 +102,11 @@ impl Slow {
     pub(super) fn landed(&mut self, operation: usize, took: Duration) {
         match self.spent.get_mut(&operation) {
             Some(spent) => {
-                *spent += took;
+                spent.time += took;
+                spent.requests += 1;
                 self.in_flight = self.in_flight.saturating_sub(1);
             }
-            None if took >= LONG => drop(self.spent.insert(operation, took)),
+            None if took >= LONG => drop(self.spent.insert(operation, Spent { time: took, requests: 1 })),
             None => {}
         }
     }
@@ -143,8 +160,7 @@ mod tests {
         assert!(slow.next(4, false).is_some());
         assert!(slow.next(4, false).is_none(), "one of four at a time");
         assert!(slow.next(4, true).is_some(), "when nothing else is left, more");
-        slow.landed(1, Duration::from_secs(1));
-        slow.landed(1, Duration::from_secs(1));
+        (0..LEAST.0).for_each(|_| slow.landed(1, Duration::from_millis(200)));
         assert!(slow.next(4, true).is_none(), "it had its share of six seconds");
         assert!(!now(slow.admit(planned(1, Phase::Random))));
         assert_eq!(slow.left_out().iter().copied().collect::<Vec<_>>(), [1]);
