@@ -55,6 +55,7 @@ pub const SECURITY: &[Planted] = &[
     planted("S-CORS", "GET /cart", "any origin is trusted with credentials"),
     planted("S-DBG", "GET /debug/env", "environment variables are public"),
     planted("S-EDE", "GET /authors/{id}", "the stored author is sent with its password hash"),
+    planted("S-EDE-SCHEMA", "*", "answers hold members that the document does not describe"),
     planted("S-ERR", "GET /export", "an unknown format is answered with a stack trace"),
 ];
 

@@ -98,7 +98,7 @@ fn line(finding: &Finding) -> String {
 }
 
 /// What is true of nearly every document, and of a farm that shows its own to anybody.
-fn is_remark(finding: &Finding) -> bool {
+pub(crate) fn is_remark(finding: &Finding) -> bool {
     finding.severity == Severity::Info && (finding.check_id.starts_with("S-SPEC-") || finding.check_id == "S-DOC")
 }
 

@@ -21,7 +21,10 @@ static INFO: CheckInfo = CheckInfo {
     owasp: Some("API8:2023"),
 };
 
-const VECTOR: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:N/A:N";
+/// The usual requests of users fill the cache.
+const BY_ITSELF: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N";
+/// A user must be led to an address first.
+const BY_A_LINK: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:N/A:N";
 
 /// Operations tried: the cache is nearly always one for the whole server.
 const MAX_OPERATIONS: usize = 8;
@@ -124,7 +127,10 @@ async fn prove(
     let suspicion = Suspicion::new(Severity::High, "", disguise.name(), explanation).confidence(Confidence::Confirmed);
     let exchanges =
         [(Role::Baseline, &kept), (Role::Probe, &probe), (Role::Control, &control), (Role::Repeat, &repeat)];
-    Some(cx.report.build(&INFO, &suspicion, Some(operation), &exchanges).rated(VECTOR))
+    Some(cx.report.build(&INFO, &suspicion, Some(operation), &exchanges).rated(match disguise {
+        Disguise::Query => BY_ITSELF,
+        Disguise::File | Disguise::Parameter => BY_A_LINK,
+    }))
 }
 
 /// Asked by the user and then by nobody: both answers, when they are the same.

@@ -407,8 +407,7 @@ mod cache {
 
     #[test]
     fn answers_that_a_cache_gives_away_are_found() {
-        Scan::new(one(), |request, who| cached(&request.target, who))
-            .check(&Check, &[("GET /me", "", Severity::Medium)]);
+        Scan::new(one(), |request, who| cached(&request.target, who)).check(&Check, &[("GET /me", "", Severity::High)]);
         Scan::new(one(), |request, who| match request.target.ends_with(".css") {
             true => cached(&format!("file {}", request.target), who),
             false if who == As::Primary => json_answer(200, &json!({"sum": 81.5})),
