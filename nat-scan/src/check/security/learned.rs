@@ -14,6 +14,8 @@ pub(crate) struct Facts {
     /// Operations whose texts must differ from request to request, and whether they work only with those they were
     /// accepted with.
     pub(crate) settled: Vec<(usize, bool)>,
+    /// Operations and locations of numbers where any other text is refused.
+    pub(crate) refused: Vec<(usize, String)>,
     /// Operations and locations whose text was proved to become code.
     pub(crate) injected: Vec<(usize, String)>,
     /// Operations and locations where a quote fails and two of them do not.

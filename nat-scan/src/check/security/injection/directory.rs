@@ -71,7 +71,7 @@ impl SecurityCheck for Ldap {
     }
 
     fn weight(&self) -> u64 {
-        3
+        4
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
@@ -86,7 +86,7 @@ impl SecurityCheck for Xpath {
     }
 
     fn weight(&self) -> u64 {
-        3
+        4
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {

@@ -42,7 +42,7 @@ static GRAMMAR: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
 });
 
 /// Who complains, and the words.
-fn complaint(exchange: &Exchange) -> Option<(&'static str, String)> {
+pub(super) fn complaint(exchange: &Exchange) -> Option<(&'static str, String)> {
     let text = readable(exchange.response()?, exchange.json());
     complaint_in(&text)
 }

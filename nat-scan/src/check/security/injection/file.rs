@@ -138,7 +138,7 @@ impl SecurityCheck for Traversal {
     }
 
     fn weight(&self) -> u64 {
-        4
+        5
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {

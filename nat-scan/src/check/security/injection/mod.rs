@@ -68,6 +68,7 @@ async fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
         matches!(point.operation.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "QUERY")
             && point.takes_any()
             && !is_secret(&point.name)
+            && !is_refused(cx, point)
             && !changes_secrets(cx, point.operation)
     };
     settled(cx, points(cx).into_iter().filter(wanted).take(MAX_PLACES).collect()).await
@@ -128,6 +129,12 @@ fn is_called(point: &Point<'_>, words: &[&str]) -> bool {
 fn is_proved(cx: &SecurityContext<'_>, point: &Point<'_>) -> bool {
     let is_it = |(index, location): &(usize, String)| *index == point.operation.index && *location == point.location;
     cx.learned.with(|facts| facts.injected.iter().any(is_it))
+}
+
+/// A number is wanted there, and nothing else gets past the door.
+fn is_refused(cx: &SecurityContext<'_>, point: &Point<'_>) -> bool {
+    let is_it = |(index, location): &(usize, String)| *index == point.operation.index && *location == point.location;
+    cx.learned.with(|facts| facts.refused.iter().any(is_it))
 }
 
 fn remember(cx: &SecurityContext<'_>, point: &Point<'_>) {

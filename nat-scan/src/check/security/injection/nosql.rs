@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::likeness::{Likeness, Usual, Usuals};
 use super::truth::{Context, Fits, Language, decision};
-use super::{FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_proved, is_secret, is_success, settled};
+use super::{
+    FULL, MAX_FINDINGS, Point, Proof, changes_secrets, is_open, is_proved, is_refused, is_secret, is_success, settled,
+};
 use crate::check::security::point::points;
 use crate::check::security::rightful;
 use crate::check::shape::skeleton;
@@ -48,7 +50,7 @@ impl SecurityCheck for Operators {
     }
 
     fn weight(&self) -> u64 {
-        4
+        6
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
@@ -58,6 +60,7 @@ impl SecurityCheck for Operators {
         let wanted = |point: &Point<'_>| {
             matches!(point.operation.method.as_str(), "GET" | "POST" | "QUERY")
                 && point.takes_any()
+                && !is_refused(cx, point)
                 && !changes_secrets(cx, point.operation)
         };
         let points = settled(cx, points(cx).into_iter().filter(wanted).collect()).await;

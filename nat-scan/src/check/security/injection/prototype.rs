@@ -26,9 +26,11 @@ const VECTOR: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:N/I:H/A:L";
 /// Operations tried.
 const MAX_OPERATIONS: usize = 40;
 
+/// Name and value of a member with these members in the prototype.
+type Way = fn(Value) -> (&'static str, Value);
+
 /// How the prototype is reached.
-const WAYS: [fn(Value) -> (&'static str, Value); 2] =
-    [|members| ("__proto__", members), |members| ("constructor", json!({"prototype": members}))];
+const WAYS: [Way; 2] = [|members| ("__proto__", members), |members| ("constructor", json!({"prototype": members}))];
 
 #[async_trait]
 impl SecurityCheck for Prototype {
@@ -103,11 +105,7 @@ fn shows(exchange: &Exchange, name: &str) -> bool {
     exchange.json().is_some_and(|json| inside(json, name))
 }
 
-async fn prove(
-    cx: &SecurityContext<'_>,
-    operation: &Operation,
-    way: fn(Value) -> (&'static str, Value),
-) -> Option<Finding> {
+async fn prove(cx: &SecurityContext<'_>, operation: &Operation, way: Way) -> Option<Finding> {
     let who = rightful(cx);
     let members = |name: &str| Value::Object([(name.to_owned(), json!(name))].into_iter().collect());
     let nonces = [cx.prober.nonce(), cx.prober.nonce(), cx.prober.nonce()];

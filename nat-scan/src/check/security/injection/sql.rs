@@ -29,17 +29,17 @@ const SQL: Language = Language {
     narrow: &[
         Context { yes: "{v} AND {a}={a}", no: "{v} AND {a}={b}", wrong: "{v} ADN {a}={a}", fits: Fits::Number },
         Context { yes: "{v}) AND ({a}={a}", no: "{v}) AND ({a}={b}", wrong: "{v}) ADN ({a}={a}", fits: Fits::Number },
-        all("{v}' AND '{a}'='{a}", "{v}' AND '{a}'='{b}", "{v}' ADN '{a}'='{a}"),
-        all("{v}%' AND '{a}%'='{a}", "{v}%' AND '{a}%'='{b}", "{v}%' ADN '{a}%'='{a}"),
-        all("{v}') AND ('{a}'='{a}", "{v}') AND ('{a}'='{b}", "{v}') ADN ('{a}'='{a}"),
-        all("{v}%') AND ('{a}%'='{a}", "{v}%') AND ('{a}%'='{b}", "{v}%') ADN ('{a}%'='{a}"),
-        all("{v}\" AND \"{a}\"=\"{a}", "{v}\" AND \"{a}\"=\"{b}", "{v}\" ADN \"{a}\"=\"{a}"),
         Context {
             yes: "(CASE WHEN {a}={a} THEN {v} ELSE {a} END)",
             no: "(CASE WHEN {a}={b} THEN {v} ELSE {a} END)",
             wrong: "(CSAE WHEN {a}={a} THEN {v} ELSE {a} END)",
             fits: Fits::Column,
         },
+        all("{v}' AND '{a}'='{a}", "{v}' AND '{a}'='{b}", "{v}' ADN '{a}'='{a}"),
+        all("{v}%' AND '{a}%'='{a}", "{v}%' AND '{a}%'='{b}", "{v}%' ADN '{a}%'='{a}"),
+        all("{v}') AND ('{a}'='{a}", "{v}') AND ('{a}'='{b}", "{v}') ADN ('{a}'='{a}"),
+        all("{v}%') AND ('{a}%'='{a}", "{v}%') AND ('{a}%'='{b}", "{v}%') ADN ('{a}%'='{a}"),
+        all("{v}\" AND \"{a}\"=\"{a}", "{v}\" AND \"{a}\"=\"{b}", "{v}\" ADN \"{a}\"=\"{a}"),
     ],
     wide: &[
         all("{v}' OR '{a}'='{a}", "{v}' OR '{a}'='{b}", "{v}' RO '{a}'='{a}"),
@@ -58,7 +58,7 @@ impl SecurityCheck for Boolean {
     }
 
     fn weight(&self) -> u64 {
-        8
+        12
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {

@@ -93,6 +93,22 @@ fn conditions_in_sql_are_found() {
 }
 
 #[test]
+fn places_that_take_numbers_only_are_left_alone_from_then_on() {
+    static ASKED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let target: Target = |request, _| {
+        ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if q(request).parse::<i64>().is_ok() { found() } else { json_answer(422, &json!({"error": "a number"})) }
+    };
+    let mut numbers = get(target);
+    if let Some(base) = &mut numbers.accepted[0] {
+        base.least.arguments[0].value = json!(7);
+    }
+    numbers.check(&sql::Boolean, &[]);
+    // The scan's own request, what is usual, a word, a condition in two spellings and one in quotes.
+    assert_eq!(ASKED.load(std::sync::atomic::Ordering::Relaxed), 1 + 2 + 1 + 3);
+}
+
+#[test]
 fn values_that_find_nothing_are_widened_where_nothing_is_changed() {
     let target: Target = |request, _| {
         let q = q(request);

@@ -77,7 +77,7 @@ impl SecurityCheck for Delay {
     }
 
     fn weight(&self) -> u64 {
-        4
+        6
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {

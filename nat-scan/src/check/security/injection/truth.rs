@@ -62,7 +62,7 @@ pub(super) async fn decision(
     let value = point.original().filter(|value| !value.is_empty());
     let may_widen = point.operation.method == "GET" && !cx.safe_mode && !language.wide.is_empty();
     match value.filter(|value| !usual.likeness.holds(&answer, &garbage, value)) {
-        Some(value) => match narrowed(cx, point, usual, language, &value).await {
+        Some(value) => match narrowed(cx, point, usual, language, &value, &answer).await {
             // What finds nothing cannot find less.
             None if may_widen && usual.likeness.finds_nothing() => {
                 widened(cx, point, language, usual.exchange.twin(), &value).await
@@ -85,6 +85,19 @@ fn is_for(context: &Context, point: &Point<'_>, value: &str) -> bool {
     }
 }
 
+/// The text is not what is wanted: it never came to a statement, where a text that finds nothing is no error.
+fn is_refusal(exchange: &Exchange) -> bool {
+    matches!(exchange.status(), Some(400 | 422))
+}
+
+/// Where a number was wanted, and neither a word nor the number with something behind it will do, nothing will. Unless it
+/// is a database that says so.
+fn refuses(cx: &SecurityContext<'_>, point: &Point<'_>, answer: &Exchange) {
+    if point.value.is_number() && super::error::complaint(answer).is_none() {
+        cx.learned.with(|facts| facts.refused.push((point.operation.index, point.location.clone())));
+    }
+}
+
 struct Round {
     yes: Exchange,
     no: Exchange,
@@ -98,6 +111,7 @@ async fn narrowed(
     usual: &Usual,
     language: &Language,
     value: &str,
+    garbage: &Exchange,
 ) -> Option<Decision> {
     let like = &usual.likeness;
     for context in language.narrow.iter().filter(|context| is_for(context, point, value)) {
@@ -105,6 +119,10 @@ async fn narrowed(
         while rounds.len() < ROUNDS {
             let (text, other) = pair(cx, context, value);
             let yes = point.text(cx, &text).await?;
+            if context.fits == Fits::All && is_refusal(garbage) && yes.status() == garbage.status() {
+                refuses(cx, point, &yes);
+                return None;
+            }
             if !like.holds(&yes, &text, value) {
                 break;
             }

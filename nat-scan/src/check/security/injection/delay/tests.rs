@@ -6,14 +6,16 @@ use rand_distr::{Distribution as _, LogNormal};
 
 use super::*;
 
+/// How a server takes a wait: seconds for seconds.
+type Waits = fn(f64) -> f64;
+
 /// A server whose answers take `middle` seconds, more or less, and now and then much longer.
 struct Server {
     random: ChaCha8Rng,
     jitter: LogNormal<f64>,
     stalls: f64,
-    /// How it takes a wait: seconds for seconds.
-    waits: fn(f64) -> f64,
-    mumbles: fn(f64) -> f64,
+    waits: Waits,
+    mumbles: Waits,
     requests: usize,
 }
 
@@ -29,7 +31,7 @@ impl Server {
         }
     }
 
-    fn obeying(mut self, waits: fn(f64) -> f64) -> Self {
+    fn obeying(mut self, waits: Waits) -> Self {
         self.waits = waits;
         self
     }
@@ -93,7 +95,7 @@ fn a_server_that_waits_as_told_is_found() {
 
 #[test]
 fn servers_that_are_slow_in_another_way_are_left_alone() {
-    let cases: [(&str, fn(f64) -> f64); 4] = [
+    let cases: [(&str, Waits); 4] = [
         ("always slow", |_| 2.5),
         ("slow with any text of ours", |_| 1.2),
         ("waits twice as long", |seconds| seconds * 2.0),
