@@ -16,6 +16,7 @@ use nat_billing::BillingSettings;
 use nat_billing::redirect::RedirectPolicy;
 use nat_core::plan::PlanCatalogue;
 use nat_core::secret::SecretString;
+use nat_scan::callback::CallbackAddress;
 use nat_scan::policy::IpNet;
 
 /// The text of each setting, empty or absent meaning unset. One member a row of the table in `docs/operating.md`.
@@ -87,6 +88,11 @@ pub struct Settings {
     #[arg(long, env = "NAT_TARGET_DENY")]
     pub target_deny: Option<String>,
 
+    /// Where targets reach this process, HOST or HOST:PORT: security scans listen there for requests that targets make for
+    /// others. Without a port each scan takes a free one.
+    #[arg(long, env = "NAT_CALLBACK_ADDRESS")]
+    pub callback_address: Option<String>,
+
     /// The dashboard at /: on, off, or auto (on, but off in saas mode).
     #[arg(long, env = "NAT_DASHBOARD", default_value = "auto")]
     pub dashboard: String,
@@ -152,6 +158,8 @@ pub struct Config {
     pub graphql: nat_graphql::Settings,
     /// Refused on top.
     pub target_deny: Vec<IpNet>,
+    /// Where security scans listen for what targets ask.
+    pub callback_address: Option<CallbackAddress>,
     /// Plans.
     pub plans: PlanCatalogue,
     /// Scans at once.
@@ -240,6 +248,7 @@ impl Settings {
             mode,
             graphql: self.graphql(mode, &mut report),
             target_deny: self.target_deny(&mut report),
+            callback_address: self.callback_address(&mut report),
             plans,
             workers: self.workers(&mut report),
             log: self.log.clone(),
@@ -288,6 +297,15 @@ impl Settings {
                 Mode::SelfHosted
             }
         }
+    }
+
+    fn callback_address(&self, report: &mut Report) -> Option<CallbackAddress> {
+        let text = report.trimmed("NAT_CALLBACK_ADDRESS", self.callback_address.as_ref())?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            report.error("NAT_CALLBACK_ADDRESS", format!("'{text}' is not HOST or HOST:PORT"));
+        }
+        address
     }
 
     fn target_deny(&self, report: &mut Report) -> Vec<IpNet> {
@@ -383,6 +401,10 @@ impl Config {
             ("NAT_SEAL_KEY", set(self.seal_key.is_some()).to_owned()),
             ("NAT_MODE", mode.to_owned()),
             ("NAT_TARGET_DENY", if deny.is_empty() { "unset".to_owned() } else { deny.join(",") }),
+            (
+                "NAT_CALLBACK_ADDRESS",
+                self.callback_address.as_ref().map_or_else(|| "unset".to_owned(), ToString::to_string),
+            ),
             ("NAT_WORKERS", self.workers.to_string()),
             ("plans", plans.join(", ")),
             ("NAT_LOG", self.log.clone()),

@@ -95,6 +95,7 @@ fn services(store: &SeaStore) -> Services {
                 connect: Arc::new(HttpConnect::default()),
                 now: Arc::new(EngineClock),
             },
+            callback: None,
             node: "embedded".to_owned(),
         }),
         limiter: Arc::new(MemoryRateLimiter::new(plans.clone(), clock.clone())),

@@ -155,6 +155,7 @@ fn compose(store: SeaStore, settings: Settings) -> App {
             connect: Arc::new(HttpConnect::new()),
             now: Arc::new(EngineClock(clock.clone())),
         },
+        callback: None,
         node: "test".to_owned(),
     });
     let services = Services {

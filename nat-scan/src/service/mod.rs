@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use finding::{FindingFilter, FindingId, FindingStatus, ScanFinding, SetFindingStatus, Triage, TriageStatus};
 
+use crate::callback::CallbackAddress;
 use crate::engine::{self, EnginePorts, EventSink, Outcome, ScanConfig, ScanFailure, ScanKind, Summary};
 use crate::journal::Journal;
 
@@ -171,6 +172,8 @@ pub struct ScansPorts {
     pub entropy: Arc<dyn nat_core::entropy::Entropy>,
     /// The engine's ports, the target policy among them.
     pub engine: EnginePorts,
+    /// Where targets reach this process, for [`ScanConfig::callback`].
+    pub callback: Option<CallbackAddress>,
     /// Identifies this process in leases.
     pub node: String,
 }
@@ -194,8 +197,9 @@ impl Scans {
     /// The use cases over these ports.
     #[must_use]
     pub fn new(ports: ScansPorts) -> Self {
-        let engine_ports = ports.engine.clone();
+        let (engine_ports, callback) = (ports.engine.clone(), ports.callback.clone());
         let engine: Engine = Arc::new(move |config, sink, cancel, journal| {
+            let config = ScanConfig { callback: callback.clone(), ..config };
             engine::run_with(config, engine_ports.clone(), sink, cancel, journal).boxed()
         });
         Self::with_engine(ports, engine)

@@ -193,16 +193,11 @@ impl Scan {
     }
 
     pub(super) async fn findings(&self, check: &dyn SecurityCheck) -> Vec<Finding> {
-        self.findings_with(check, &[], None).await
+        self.findings_beside(check, None).await
     }
 
-    /// With cases that the target accepted, and a listener.
-    pub(super) async fn findings_with(
-        &self,
-        check: &dyn SecurityCheck,
-        accepted: &[Option<Base>],
-        callback: Option<&Callback>,
-    ) -> Vec<Finding> {
+    /// With a listener, which somebody serves.
+    pub(super) async fn findings_beside(&self, check: &dyn SecurityCheck, callback: Option<&Callback>) -> Vec<Finding> {
         let prober = FakeProber { target: self.target, nonces: AtomicU64::new(0), authenticated: self.authenticated };
         let who = if self.authenticated { As::Primary } else { As::Anonymous };
         let first = |operation: &Operation| {
@@ -219,7 +214,7 @@ impl Scan {
             api: &self.api,
             baselines: &baselines,
             traffic: &traffic,
-            accepted: if accepted.is_empty() { &self.accepted } else { accepted },
+            accepted: &self.accepted,
             learned: &Learned::default(),
             seed: 1,
             nonce: "natfixture",
@@ -247,20 +242,8 @@ impl Scan {
     /// Endpoint, location and severity of what is found.
     #[track_caller]
     pub(super) fn check(&self, check: &dyn SecurityCheck, expected: &[(&str, &str, Severity)]) -> Vec<Finding> {
-        self.check_with(check, &[], None, expected)
-    }
-
-    /// As [`Scan::check`], with cases that the target accepted, and a listener.
-    #[track_caller]
-    pub(super) fn check_with(
-        &self,
-        check: &dyn SecurityCheck,
-        accepted: &[Option<Base>],
-        callback: Option<&Callback>,
-        expected: &[(&str, &str, Severity)],
-    ) -> Vec<Finding> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let findings = runtime.block_on(self.findings_with(check, accepted, callback));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let findings = runtime.block_on(self.findings(check));
         let found: Vec<_> =
             findings.iter().map(|one| (one.endpoint.as_str(), one.location.as_str(), one.severity)).collect();
         assert_eq!(found, expected);

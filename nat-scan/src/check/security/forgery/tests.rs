@@ -42,8 +42,8 @@ fn taking(media: &str, member: &str, schema: Value) -> Api {
 
 fn check(check: &dyn SecurityCheck, api: Api, target: Target, expected: &[(&str, &str, Severity)]) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let scan = Scan::new(api, target);
-    let accepted: Vec<Option<Base>> = scan
+    let mut scan = Scan::new(api, target);
+    scan.accepted = scan
         .api
         .operations
         .iter()
@@ -58,7 +58,7 @@ fn check(check: &dyn SecurityCheck, api: Api, target: Target, expected: &[(&str,
         let callback = callback.patient(Duration::from_millis(300));
         let findings = tokio::select! {
             never = callback.serve() => match never {},
-            findings = scan.findings_with(check, &accepted, Some(&callback)) => findings,
+            findings = scan.findings_beside(check, Some(&callback)) => findings,
         };
         let found: Vec<_> =
             findings.iter().map(|one| (one.endpoint.as_str(), one.location.as_str(), one.severity)).collect();

@@ -50,13 +50,11 @@ pub(super) fn growth(measured: &[Measured], base: f64) -> Option<Growth> {
     let (rate, fit) = line(&lengths, &times);
     let logarithms: Vec<f64> = lengths.iter().map(|length| length.ln()).collect();
     let (power, power_fit) = line(&logarithms, &times);
-    let exponential = (fit > MIN_FIT && rate.exp() >= MIN_FACTOR).then_some((fit, Growth::Exponential(rate.exp())));
-    let polynomial = (power_fit > MIN_FIT && power >= MIN_POWER).then_some((power_fit, Growth::Power(power)));
-    match (exponential, polynomial) {
-        (Some((fit, curve)), Some((other, _))) if fit >= other => Some(curve),
-        (_, Some((_, curve))) | (Some((_, curve)), None) => Some(curve),
-        (None, None) => None,
+    // Over a few neighbouring lengths both fit; no power is that steep.
+    if fit > MIN_FIT && rate.exp() >= MIN_FACTOR {
+        return Some(Growth::Exponential(rate.exp()));
     }
+    (power_fit > MIN_FIT && power >= MIN_POWER).then_some(Growth::Power(power))
 }
 
 /// Slope and r² of the least-squares line.

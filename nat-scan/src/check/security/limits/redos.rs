@@ -230,13 +230,16 @@ impl Climb<'_, '_> {
             return None;
         }
         let most = self.attack.most(self.field.longest);
-        let short = self.ladder(base, 6, MAX_SHORT.min(most)).await?;
-        if let Some(measured) = short {
-            return self.prove(base, &measured).await;
+        for (from, to) in [(6, MAX_SHORT.min(most)), (LONG.0, LONG.1.min(most))] {
+            // A second time when something disturbed the first.
+            for _ in 0..2 {
+                let Some(measured) = self.ladder(base, from, to).await? else { break };
+                if let Some(finding) = self.prove(base, &measured).await {
+                    return Some(finding);
+                }
+            }
         }
-        // A documented pattern was looked at; what is not known may still grow with a power.
-        let long = self.ladder(base, LONG.0, LONG.1.min(most)).await?;
-        self.prove(base, &long?).await
+        None
     }
 
     /// Measures longer and longer texts. What was measured when an answer was slow; `Some(None)` when none was.
@@ -326,8 +329,7 @@ impl Climb<'_, '_> {
             point.location,
             table.join(", ")
         );
-        let discriminant = if matches!(curve, Growth::Exponential(_)) { "exponential" } else { "power" };
-        let suspicion = Suspicion::new(Severity::Medium, &point.location, discriminant, explanation)
+        let suspicion = Suspicion::new(Severity::Medium, &point.location, "backtracking", explanation)
             .confidence(Confidence::Firm)
             .pointer(point.operation.pointer.clone());
         let exchanges = [(Role::Probe, probe), (Role::Control, control), (Role::Repeat, repeat)];

@@ -58,9 +58,9 @@ mod redos {
     }
 
     fn check(schema: Value, target: Target, expected: &[(&str, &str, Severity)]) -> Vec<Finding> {
-        let scan = Scan::new(taking("/join", "email", schema), target);
-        let accepted = accepted(&scan.api);
-        scan.check_with(&ExpensivePattern, &accepted, None, expected)
+        let mut scan = Scan::new(taking("/join", "email", schema), target);
+        scan.accepted = accepted(&scan.api);
+        scan.check(&ExpensivePattern, expected)
     }
 
     const FOUND: &[(&str, &str, Severity)] = &[("POST /join", "body /email", Severity::Medium)];
@@ -143,9 +143,9 @@ mod pages {
     }
 
     fn check(target: Target, expected: &[(&str, &str, Severity)]) {
-        let scan = Scan::new(listing(), target);
-        let accepted = accepted(&scan.api);
-        scan.check_with(&PageSize, &accepted, None, expected);
+        let mut scan = Scan::new(listing(), target);
+        scan.accepted = accepted(&scan.api);
+        scan.check(&PageSize, expected);
     }
 
     #[test]
@@ -185,9 +185,9 @@ mod bodies {
     #[test]
     fn unpacking_without_limit_is_found() {
         let check = |target: Target, expected: &[(&str, &str, Severity)]| {
-            let scan = Scan::new(taking("/in", "text", json!({"type": "string"})), target);
-            let accepted = accepted(&scan.api);
-            scan.check_with(&ExpandingBody, &accepted, None, expected);
+            let mut scan = Scan::new(taking("/in", "text", json!({"type": "string"})), target);
+            scan.accepted = accepted(&scan.api);
+            scan.check(&ExpandingBody, expected);
         };
         check(|request, _| unpacked(request, 64 << 20), &[("POST /in", "body", Severity::Medium)]);
         check(|request, _| unpacked(request, 1 << 20), &[]);
@@ -207,9 +207,9 @@ mod bodies {
                     _ => json_answer(413, &json!({})),
                 }
             };
-            let scan = Scan::new(taking("/in", "text", schema), target);
-            let accepted = accepted(&scan.api);
-            scan.check_with(&BodySize, &accepted, None, expected);
+            let mut scan = Scan::new(taking("/in", "text", schema), target);
+            scan.accepted = accepted(&scan.api);
+            scan.check(&BodySize, expected);
         };
         check(json!({"type": "string"}), 64 << 20, &[("*", "", Severity::Medium)]);
         check(json!({"type": "string"}), 1 << 20, &[]);
