@@ -10,6 +10,7 @@ mod forgery;
 mod graphql;
 mod injection;
 mod limits;
+mod token;
 
 use axum::Router;
 
