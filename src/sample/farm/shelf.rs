@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) shelves: BTreeMap<&'static str, Shelf>,
     users: BTreeMap<String, String>,
     tokens: BTreeMap<String, String>,
+    /// Wrong passwords in a row.
+    misses: BTreeMap<String, u32>,
     ticks: u64,
 }
 
@@ -92,14 +94,45 @@ impl Shelves {
 
     /// A token, when the password is right.
     pub(super) fn sign_in(&self, name: &str, password: &str) -> Option<String> {
+        self.sign_in_with(name, password, |number| format!("farm-{}", uuid(number)))
+    }
+
+    /// As [`Shelves::sign_in`], with a token made from a number.
+    pub(super) fn sign_in_with(&self, name: &str, password: &str, make: impl FnOnce(u64) -> String) -> Option<String> {
         let mut state = self.state();
         state.users.get(name).filter(|known| *known == password)?;
         if state.tokens.len() >= MAX_USERS {
             state.tokens.clear();
         }
-        let token = format!("farm-{}", uuid(state.tick()));
+        let token = make(state.tick());
         state.tokens.insert(token.clone(), name.to_owned());
         Some(token)
+    }
+
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.state().users.contains_key(name)
+    }
+
+    /// The token is of no use any more.
+    pub(super) fn revoke(&self, token: &str) {
+        self.state().tokens.remove(token);
+    }
+
+    /// Wrong passwords in a row.
+    pub(super) fn misses(&self, name: &str) -> u32 {
+        self.state().misses.get(name).copied().unwrap_or_default()
+    }
+
+    /// One more, or none any more.
+    pub(super) fn missed(&self, name: &str, again: bool) {
+        let mut state = self.state();
+        if state.misses.len() >= MAX_THINGS {
+            state.misses.clear();
+        }
+        match again {
+            true => *state.misses.entry(name.to_owned()).or_default() += 1,
+            false => drop(state.misses.remove(name)),
+        }
     }
 
     pub(super) fn user_of(&self, token: &str) -> Option<String> {

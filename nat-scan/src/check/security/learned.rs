@@ -1,6 +1,11 @@
 //! What security checks learn and others can use.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::authentication::gate::Gate;
+use super::authentication::secret::Guessed;
+use crate::check::As;
 
 /// Facts, in the order in which they were learned.
 #[derive(Default)]
@@ -22,6 +27,10 @@ pub(crate) struct Facts {
     pub(crate) quotes: Vec<(usize, String)>,
     /// Places whose URL the target asks for; none while nobody looked.
     pub(crate) fetches: Option<Vec<Fetch>>,
+    /// Reads that let only the rightful user in, by user.
+    pub(crate) gates: HashMap<As, Arc<Vec<Gate>>>,
+    /// The secret that signs tokens, once it was looked for.
+    pub(crate) jwt_secret: Option<Option<Guessed>>,
 }
 
 /// The target asks for the URL that stands here.

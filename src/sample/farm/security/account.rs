@@ -5,9 +5,9 @@ use std::time::Instant;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::ADMIN;
+use super::{ADMIN, token};
 use crate::sample::farm::answers::object;
-use crate::sample::farm::call::{Call, error, json, who_are_you};
+use crate::sample::farm::call::{Call, error, json, set, who_are_you};
 use crate::sample::farm::op::Op;
 use crate::sample::farm::shelf::Thing;
 
@@ -27,11 +27,12 @@ fn credentials() -> Value {
 pub(super) fn operations() -> Vec<Op> {
     let id = || object(&["id"], json!({"id": {"type": "string"}}));
     vec![
-        Op::post("/register").body(credentials()).gives("201", id()).gives_nothing("409").answer(register),
+        Op::post("/register").body(credentials()).gives("201", id()).gives_nothing("409").gives_nothing("422").answer(register),
         Op::post("/login")
             .body(credentials())
             .gives("200", object(&["token"], json!({"token": {"type": "string"}})))
             .gives_nothing("401")
+            .gives_nothing("429")
             .answer(login),
         Op::get("/me").gives("200", id()).gives_nothing("401").secured(bearer()).answer(|call| match call.user() {
             Some(user) => json(200, json!({"id": user})),
@@ -63,8 +64,11 @@ fn raise(call: &Call<'_>, name: &str) {
     state.shelves.entry(RAISED).or_default().put(name.to_owned(), thing);
 }
 
-fn register(call: &Call<'_>) -> Response {
+pub(super) fn register(call: &Call<'_>) -> Response {
     let (name, password) = texts(call);
+    if name == password {
+        return error(422, "the password must not be the name");
+    }
     match name != ADMIN.0 && call.farm.shelves.register(name, password) {
         true => {
             if call.body["role"] == "admin" && call.on("mass-escalation") {
@@ -77,12 +81,26 @@ fn register(call: &Call<'_>) -> Response {
 }
 
 fn login(call: &Call<'_>) -> Response {
+    enter(call, "front", true).map_or_else(|refusal| *refusal, |token| json(200, json!({"token": token})))
+}
+
+/// Wrong passwords of one user at one door until nobody is let in.
+const MAX_MISSES: u32 = 10;
+
+/// A token for whoever knows the password; a throttled door closes after some wrong ones.
+pub(super) fn enter(call: &Call<'_>, door: &str, throttled: bool) -> Result<String, Box<Response>> {
     let (name, password) = texts(call);
+    let shelves = &call.farm.shelves;
     if (name, password) == ADMIN {
-        call.farm.shelves.register(name, password);
+        shelves.register(name, password);
     }
-    match call.farm.shelves.sign_in(name, password) {
-        Some(token) => json(200, json!({"token": token})),
-        None => who_are_you(),
+    let key = format!("{door} {name}");
+    if throttled && shelves.misses(&key) >= MAX_MISSES {
+        let mut response = error(429, "too many wrong passwords");
+        set(&mut response, "retry-after", "60");
+        return Err(Box::new(response));
     }
+    let token = shelves.sign_in_with(name, password, |number| token::mint(call.farm, name, number));
+    shelves.missed(&key, token.is_none());
+    token.ok_or_else(|| Box::new(who_are_you()))
 }

@@ -11,6 +11,7 @@ mod forgery;
 mod graphql;
 mod injection;
 mod limits;
+mod token;
 
 use axum::Router;
 pub(super) use document::amend;

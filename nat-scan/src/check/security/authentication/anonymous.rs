@@ -1,12 +1,15 @@
 //! S-AUTH1, and F080 in a functional scan: a protected operation answers without credentials, or to credentials that cannot be valid.
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 
+use super::gate::nonsense;
 use crate::check::functional::{documented, grants_credentials};
 use crate::check::security::{is_success, may_repeat, rightful, without_credentials};
 use crate::check::shape::{is_soft_error, leaves, skeleton};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
+use crate::identity::is_jwt;
 use crate::spec::Operation;
 use crate::transport::Request;
 
@@ -117,12 +120,23 @@ async fn probe(
     expectation: &Expectation,
 ) -> Option<Finding> {
     let request = without_credentials(cx, &baseline.request);
+    // Of a JWT the usual garbage differs in its signature alone, and that is for S-JWT-SIG to say.
+    let worn = if info.id == INFO.id { cx.prober.worn(As::Primary).await } else { None };
+    let nonsense = worn.filter(|worn| is_jwt(worn.token().expose_secret())).map(|worn| nonsense(&worn));
     for (who, discriminant, what) in
         [(As::Anonymous, "anonymous", "without credentials"), (As::Garbage, "garbage", "to invalid credentials")]
     {
         if who == As::Garbage && !cx.prober.has(As::Garbage) {
             continue;
         }
+        let (request, who) = match (who, &nonsense) {
+            (As::Garbage, Some(worn)) => {
+                let mut request = request.clone();
+                worn.put(&mut request);
+                (request, As::Anonymous)
+            }
+            _ => (request.clone(), who),
+        };
         let probe = cx.prober.send(Some(operation.index), request.clone(), who).await?;
         if !gives_the_same(cx, baseline, &probe) {
             continue;

@@ -64,6 +64,8 @@ impl SecurityCheck for KeyConfusion {
         let holders = holders(cx).await;
         let asymmetric = |holder: &Holder| ["RS", "PS", "ES"].iter().any(|kind| holder.jwt.algorithm().starts_with(kind));
         let keys = if holders.iter().any(asymmetric) { public_keys(cx).await } else { Vec::new() };
+        let mut found: Vec<Finding> = Vec::new();
+        let mut known = Vec::new();
         for holder in &holders {
             let gates = gates_of(cx, holder.who).await;
             let gates: Vec<&Gate> = gates.iter().take(MAX_TRIED).collect();
@@ -75,6 +77,9 @@ impl SecurityCheck for KeyConfusion {
                 tricks.extend(keys.iter().flat_map(|key| key.forms()).map(|(form, bytes)| as_secret(holder, form, &bytes)));
             }
             for trick in tricks.into_iter().flatten() {
+                if known.contains(&trick.discriminant) {
+                    continue;
+                }
                 let report = Report {
                     info: &INFO,
                     discriminant: trick.discriminant,
@@ -83,13 +88,12 @@ impl SecurityCheck for KeyConfusion {
                     whole_api: false,
                 };
                 let worn = &holder.worn;
-                let found = prove(cx, &gates, &worn.with(trick.forged), &worn.with(trick.control), &report).await;
-                if found.is_some() {
-                    return found.into_iter().collect();
-                }
+                let finding = prove(cx, &gates, &worn.with(trick.forged), &worn.with(trick.control), &report).await;
+                known.extend(finding.is_some().then_some(trick.discriminant));
+                found.extend(finding);
             }
         }
-        Vec::new()
+        found
     }
 }
 

@@ -8,7 +8,7 @@ use crate::check::{As, Exchange, SecurityContext};
 use crate::classify::{self, WireTruth};
 use crate::generate::{self, Case};
 use crate::identity::infer::{self, Form};
-use crate::identity::{Person, Take, cookies, offers, value};
+use crate::identity::{Person, Take, Worn, cookies, offers, value};
 use crate::spec::Operation;
 use crate::transport::{Request, Response};
 
@@ -66,12 +66,7 @@ fn hide_tokens(cx: &SecurityContext<'_>, response: &Response) {
 
 /// 2xx or 3xx, and the body does not say that it failed.
 pub(super) fn is_accepted(exchange: &Exchange) -> bool {
-    exchange.status().is_some_and(|status| (200..400).contains(&status)) && !exchange.json().is_some_and(is_failure)
-}
-
-/// `is_soft_error`, or the word `fail` for a status.
-fn is_failure(json: &serde_json::Value) -> bool {
-    is_soft_error(json)
+    exchange.status().is_some_and(|status| (200..400).contains(&status)) && !exchange.json().is_some_and(is_soft_error)
 }
 
 /// The user came in: a good answer that hands out something to come again with.
@@ -133,11 +128,9 @@ pub(super) fn wrong_password(cx: &SecurityContext<'_>, right: &SecretString) -> 
 }
 
 /// What an answer hands out, with every place it may go to.
-pub(super) fn tokens(cx: &SecurityContext<'_>, response: &Response) -> Vec<crate::identity::Worn> {
+pub(super) fn tokens(cx: &SecurityContext<'_>, response: &Response) -> Vec<Worn> {
     let places = infer::placements(cx.api, &offers(response));
-    let found = places.into_iter().filter_map(|(take, place)| {
-        crate::identity::Worn::of(vec![(place, value(response, &take)?)])
-    });
+    let found = places.into_iter().filter_map(|(take, place)| Worn::of(vec![(place, value(response, &take)?)]));
     found.take(4).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Each check against a target that has the defect and against its benign twin.
 
+mod desk;
+
 use crate::check::As;
 use crate::check::security::fixture::*;
 

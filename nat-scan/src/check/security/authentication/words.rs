@@ -193,18 +193,18 @@ pub(super) fn candidates(own: &[String]) -> impl Iterator<Item = String> {
 
 /// A word by every rule.
 fn forms(word: &str) -> Vec<String> {
-    let capital = capital(word);
+    let capitalised = capital(word);
     let upper = word.to_uppercase();
     let leet = leet(word);
-    let mut found = vec![word.to_owned(), capital.clone(), upper.clone(), leet.clone(), capital(&leet)];
+    let mut found = vec![word.to_owned(), capitalised.clone(), upper.clone(), leet.clone(), capital(&leet)];
     found.push(word.repeat(2));
     found.push(word.chars().rev().collect());
     for ending in ENDINGS {
-        found.extend([word, &capital, &upper].map(|word| format!("{word}{ending}")));
+        found.extend([word, &capitalised, &upper].map(|word| format!("{word}{ending}")));
     }
     found.extend(["1", "123", "!"].map(|ending| format!("{leet}{ending}")));
     found.extend(BEGINNINGS.iter().map(|beginning| format!("{beginning}{word}")));
-    found.extend(["my", "super", "the", "your"].map(|beginning| format!("{beginning}{capital}")));
+    found.extend(["my", "super", "the", "your"].map(|beginning| format!("{beginning}{capitalised}")));
     found
 }
 
