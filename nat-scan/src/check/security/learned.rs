@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Facts {
     /// Paths with query that answer and that the document does not name.
     pub(crate) hidden: Vec<String>,
+    /// Endpoints that speak GraphQL, once somebody looked for them.
+    pub(crate) graphql: Option<Vec<std::sync::Arc<super::graphql::Endpoint>>>,
 }
 
 /// Shared by the checks of one scan.
