@@ -8,6 +8,8 @@ mod infos;
 mod schema;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_users;
 
 use super::is_success;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
