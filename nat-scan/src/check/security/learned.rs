@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) gates: HashMap<As, Arc<Vec<Gate>>>,
     /// The secret that signs tokens, once it was looked for.
     pub(crate) jwt_secret: Option<Option<Guessed>>,
+    /// Endpoints that speak GraphQL, once somebody looked for them.
+    pub(crate) graphql: Option<Vec<std::sync::Arc<super::graphql::Endpoint>>>,
 }
 
 /// The target asks for the URL that stands here.
