@@ -1,8 +1,10 @@
 //! The equipment of a scan for single questions: the same policy, line, budget, identities and checks, without a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,8 @@ use super::pace::Patience;
 use super::prepare::{failure, prepare, reach};
 use super::probe::ScanProber;
 use super::prove::comparable;
+use super::run::MAX_CHECK_REQUESTS;
+use super::scene::Scene;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
@@ -30,7 +34,7 @@ use crate::transport::Request;
 /// Valid requests that are tried until one succeeds.
 const MAX_CONTROLS: usize = 4;
 /// Requests of a security check that is run for one finding.
-const MAX_CHECK_REQUESTS: u64 = 200;
+const MAX_SINGLE_REQUESTS: u64 = 200;
 
 /// What a valid request to an operation got.
 #[derive(Clone, Default)]
@@ -53,8 +57,19 @@ impl Control {
 pub(crate) struct Recheck {
     session: Arc<Session>,
     catch_all: CatchAll,
-    safe_mode: bool,
+    config: ScanConfig,
     controls: Mutex<HashMap<usize, Control>>,
+    stage: Mutex<Stage>,
+    learned: security::Learned,
+}
+
+/// Security checks run as in a scan, each once.
+#[derive(Default)]
+struct Stage {
+    /// Set up when the first check needs it.
+    scene: Option<Scene>,
+    /// What each check found.
+    found: HashMap<&'static str, HashSet<String>>,
 }
 
 impl Recheck {
@@ -86,8 +101,10 @@ impl Recheck {
         Ok(Self {
             session: Arc::new(ready.session),
             catch_all: ready.catch_all,
-            safe_mode: config.safe_mode,
+            config: config.clone(),
             controls: Mutex::default(),
+            stage: Mutex::default(),
+            learned: security::Learned::default(),
         })
     }
 
@@ -101,7 +118,7 @@ impl Recheck {
 
     /// The method may be sent at all.
     pub(crate) fn allows(&self, method: &str) -> bool {
-        !self.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
+        !self.config.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
     }
 
     pub(crate) fn has(&self, who: As) -> bool {
@@ -193,20 +210,76 @@ impl Recheck {
             controls.iter().filter_map(|(index, control)| Some((*index, kept(control)?))).collect();
         traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
         let prober = ScanProber::new(&self.session, self.catch_all.clone());
+        prober.allow(MAX_SINGLE_REQUESTS);
+        prober.begin(check.info().id);
+        let cx = self.security(&prober, (&baselines, &accepted, &traffic));
+        run(check, &cx).await.into_iter().collect()
+    }
+
+    /// Whether a security check finds this fingerprint when it runs as in a scan: after the valid requests of every
+    /// operation. Both are done once, however many findings are asked about.
+    pub(crate) async fn finds(&self, check: &dyn SecurityCheck, fingerprint: &str) -> bool {
+        let mut stage = self.stage.lock().await;
+        let id = check.info().id;
+        if let Some(found) = stage.found.get(id) {
+            return found.contains(fingerprint);
+        }
+        if stage.scene.is_none() {
+            stage.scene = Some(Scene::set(&self.session, &self.config).await);
+        }
+        let Some(scene) = &stage.scene else { return false };
+        let prober = ScanProber::new(&self.session, self.catch_all.clone());
         prober.allow(MAX_CHECK_REQUESTS);
-        let cx = SecurityContext {
+        prober.begin(id);
+        let cx = self.security(&prober, (&scene.baselines, &scene.accepted, &scene.traffic));
+        let found = run(check, &cx).await;
+        let is_found = found.contains(fingerprint);
+        stage.found.insert(id, found);
+        is_found
+    }
+
+    /// Whether a security check finds this fingerprint in the document alone.
+    pub(crate) async fn reads(&self, check: &dyn SecurityCheck, fingerprint: &str) -> bool {
+        let count = self.api().operations.len();
+        let baselines: Vec<Option<Exchange>> = (0..count).map(|_| None).collect();
+        let accepted: Vec<Option<Base>> = vec![None; count];
+        // It may send nothing.
+        let prober = ScanProber::new(&self.session, self.catch_all.clone());
+        let cx = self.security(&prober, (&baselines, &accepted, &[]));
+        run(check, &cx).await.contains(fingerprint)
+    }
+
+    /// Removes what was made on the way, when the configuration says so.
+    pub(crate) async fn close(self) {
+        let wanted = self.config.clean_up && !self.config.safe_mode;
+        if let Some(scene) = self.stage.into_inner().scene.filter(|_| wanted) {
+            scene.strike().await;
+        }
+    }
+
+    fn security<'a>(
+        &'a self,
+        prober: &'a ScanProber<'a>,
+        (baselines, accepted, traffic): (&'a [Option<Exchange>], &'a [Option<Base>], &'a [(usize, Exchange)]),
+    ) -> SecurityContext<'a> {
+        SecurityContext {
             api: self.api(),
-            baselines: &baselines,
-            traffic: &traffic,
-            accepted: &accepted,
-            learned: &security::Learned::default(),
+            baselines,
+            traffic,
+            accepted,
+            learned: &self.learned,
             seed: self.session.seed,
             nonce: self.session.nonce(),
             profile: Profile::Thorough,
-            safe_mode: self.safe_mode,
-            prober: &prober,
+            safe_mode: self.config.safe_mode,
+            prober,
             report: &self.session.report,
-        };
-        check.run(&cx).await.into_iter().map(|finding| finding.id).collect()
+        }
     }
+}
+
+/// Fingerprints of what a check proves; nothing when it breaks.
+async fn run(check: &dyn SecurityCheck, cx: &SecurityContext<'_>) -> HashSet<String> {
+    let findings = AssertUnwindSafe(check.run(cx)).catch_unwind().await.unwrap_or_default();
+    findings.into_iter().map(|finding| finding.id).collect()
 }

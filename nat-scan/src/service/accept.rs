@@ -24,7 +24,8 @@ impl Scans {
     /// the job is pushed (a sweep repeats a push that failed).
     pub async fn start(&self, actor: &Actor, kind: ScanKind, input: StartScan) -> Result<Scan> {
         let ports = &self.ports;
-        let accepted = validate(kind, input, self.seed())?;
+        let mut accepted = validate(kind, input, self.seed())?;
+        accepted.identities.sign_up_key = accepted.config.sign_up.then(|| self.sign_up_key());
         check_policy(&ports.engine.policy, &accepted)?;
         ports.plans.require_feature(actor, quota_kind(kind))?;
         actor.require(Scope::ScansWrite)?;
@@ -85,6 +86,13 @@ impl Scans {
         let mut bytes = [0u8; 8];
         self.ports.entropy.fill(&mut bytes);
         u64::from_be_bytes(bytes) >> 11
+    }
+
+    /// Kept with the scan, sealed: a scan that is resumed signs in with the same passwords.
+    fn sign_up_key(&self) -> String {
+        let mut bytes = [0u8; 32];
+        self.ports.entropy.fill(&mut bytes);
+        hex::encode(bytes)
     }
 
     /// Credentials and document can be opened for this scan only.

@@ -46,6 +46,9 @@ pub struct OptionsInput {
     pub exclude: Vec<String>,
     pub seed: Option<u64>,
     pub safe_mode: Option<bool>,
+    pub profile: Option<String>,
+    pub clean_up: Option<bool>,
+    pub sign_up: Option<bool>,
 }
 
 /// Input of [`Scans::start`], before validation: both wires and the command line fill it.
