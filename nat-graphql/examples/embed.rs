@@ -95,6 +95,7 @@ fn services(store: &SeaStore) -> Services {
                 connect: Arc::new(HttpConnect::default()),
                 now: Arc::new(EngineClock),
             },
+            permission: nat_scan::service::Permission::default(),
             node: "embedded".to_owned(),
         }),
         limiter: Arc::new(MemoryRateLimiter::new(plans.clone(), clock.clone())),

@@ -84,6 +84,7 @@ fn services(store: SeaStore) -> nat_rest::Services {
             connect: Arc::new(HttpConnect::new()),
             now: Arc::new(EngineClock),
         },
+        permission: nat_scan::service::Permission::default(),
         node: "embedded".to_owned(),
     });
     nat_rest::Services {

@@ -2,6 +2,7 @@
 
 mod gate;
 mod identity;
+mod permission;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use url::Url;
 
 use super::{exit, output};
 pub(super) use identity::IdentityArgs;
+pub(super) use permission::PermissionArgs;
 
 /// Arguments of both scans.
 #[derive(clap::Args)]
@@ -29,7 +31,8 @@ Examples:
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
   NAT_PASSWORD=secret nat scan http://127.0.0.1:8000 --user ann
-  nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat security http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat security https://api.example.org --i-own-this-target --user ann --second-user bob
   nat scan http://127.0.0.1:8000 --journal nat.journal
   nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
 
@@ -56,6 +59,8 @@ pub(super) struct ScanArgs {
     quiet: bool,
     #[command(flatten)]
     gate: gate::GateArgs,
+    #[command(flatten)]
+    permission: PermissionArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
@@ -85,7 +90,7 @@ pub(super) struct LimitArgs {
     pub(super) seed: Option<u64>,
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
-    safe_mode: bool,
+    pub(super) safe_mode: bool,
     /// Security scan: also checks that put load on the target or leave things behind, and findings that are likely but
     /// not proved.
     #[arg(long)]
@@ -112,6 +117,11 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
     };
+    if kind == ScanKind::Security
+        && let Err(why) = args.permission.check(&args.url, args.limits.safe_mode)
+    {
+        return exit::fail(exit::USAGE, &why);
+    }
     let journal = match open_journal(args.journal.as_deref()).await {
         Ok(journal) => journal,
         Err(why) => return exit::fail(exit::USAGE, &why),

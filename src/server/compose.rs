@@ -100,6 +100,7 @@ pub async fn compose(config: &Config) -> Result<App> {
         clock: clock.clone(),
         entropy: entropy.clone(),
         engine: engine_ports(config.mode == Mode::Saas, config.target_deny.clone(), clock.clone()),
+        permission: config.permission.clone(),
         node: nat_core::id::sortable(clock.now(), &*entropy),
     });
     let services = Services {

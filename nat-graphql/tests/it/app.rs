@@ -213,6 +213,7 @@ fn compose(mut store: SeaStore, settings: Settings) -> App {
             connect: Arc::new(HttpConnect::default()),
             now: Arc::new(EngineClock(clock.clone())),
         },
+        permission: nat_scan::service::Permission::default(),
         node: "node".to_owned(),
     });
     let limiter = Limiter { inner: MemoryRateLimiter::new(plans.clone(), clock.clone()), sabotage: sabotage.clone() };

@@ -155,6 +155,7 @@ fn compose(store: SeaStore, settings: Settings) -> App {
             connect: Arc::new(HttpConnect::new()),
             now: Arc::new(EngineClock(clock.clone())),
         },
+        permission: nat_scan::service::Permission::default(),
         node: "test".to_owned(),
     });
     let services = Services {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use sha2::{Digest, Sha256};
 
 use super::budget::Purpose;
@@ -14,7 +15,7 @@ use super::passage::Passage;
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
-use crate::transport::{Request, Response};
+use crate::transport::{Request, Response, TransportError};
 
 /// Sends for one scan; `allow` renews what one check may use.
 pub(super) struct ScanProber<'a> {
@@ -72,13 +73,18 @@ impl<'a> ScanProber<'a> {
         who: As,
     ) -> Option<Exchange> {
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        let about = operation.and_then(|index| self.session.api.operations.get(index));
+        if !self.session.fence.permits(&request, about) {
+            // No answer, but no reason either to stop asking about other operations.
+            let refused = Err(TransportError::Denied("outside the scope of the scan".to_owned()));
+            let at = DateTime::UNIX_EPOCH;
+            return Some(Exchange::new(None, request, refused, WireTruth::Ambiguous, at).sent_as(who));
+        }
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);
         let how = Sending { fresh, purpose: Purpose::Probe, operation, paid: false };
         let answer = self.session.exchange(passage, &mut request, who, how).await?;
-        let truth = operation
-            .and_then(|index| self.session.api.operations.get(index))
-            .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
+        let truth = about.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
         let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
         if let Some(operation) = operation {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);

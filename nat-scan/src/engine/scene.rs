@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ScanConfig;
 use super::budget::Stop;
 use super::clean_up::clean_up;
 use super::execute::Driver;
@@ -12,7 +13,6 @@ use super::run::{before_harm, waves};
 use super::scope::Scope;
 use super::session::Session;
 use super::slow::Slow;
-use super::ScanConfig;
 use crate::check::Exchange;
 use crate::generate::Base;
 

@@ -82,7 +82,7 @@ pub async fn verify(
     cancel: &CancellationToken,
 ) -> Result<Vec<Verdict>, ScanFailure> {
     let mut config = config.clone();
-    if findings.iter().any(|finding| security_check(finding).is_some_and(|check| check.info().id != F080)) {
+    if attacks(findings) {
         config.kind = ScanKind::Security;
     }
     let recheck = Recheck::open(&config, ports, cancel).await?;
@@ -105,6 +105,12 @@ pub async fn verify(
         recheck.close().await;
     }
     Ok(verdicts.into_iter().flatten().collect())
+}
+
+/// Whether asking about these findings runs security checks.
+#[must_use]
+pub fn attacks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| security_check(finding).is_some_and(|check| check.info().id != F080))
 }
 
 /// The check of protected operations in a functional scan.

@@ -19,7 +19,8 @@ const CONCURRENT_RETRY_S: u32 = 10;
 pub(super) const QUEUED_PHASE: &str = "queued";
 
 impl Scans {
-    /// Accepts a scan. Scope `scans:write`. In this order: 422 (fields, then target policy), 403 (plan, then scope),
+    /// Accepts a scan. Scope `scans:write`. In this order: 422 (fields, then target policy), 403 (plan, scope, then
+    /// control of what a security scan attacks),
     /// 429 `CONCURRENT_LIMIT`, 402; the unit is reserved, the row and the audit line written in one transaction, then
     /// the job is pushed (a sweep repeats a push that failed).
     pub async fn start(&self, actor: &Actor, kind: ScanKind, input: StartScan) -> Result<Scan> {
@@ -29,6 +30,7 @@ impl Scans {
         check_policy(&ports.engine.policy, &accepted)?;
         ports.plans.require_feature(actor, quota_kind(kind))?;
         actor.require(Scope::ScansWrite)?;
+        self.require_permission(actor, kind, &accepted).await?;
 
         let now = ports.clock.now();
         let scan_id = ScanId::generate(now, ports.entropy.as_ref());

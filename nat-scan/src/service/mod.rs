@@ -4,6 +4,7 @@ mod accept;
 mod execute;
 mod finding;
 mod journal;
+mod permission;
 mod show;
 mod stored;
 mod sweep;
@@ -19,6 +20,8 @@ use futures::future::BoxFuture;
 use nat_core::quota::QuotaKind;
 use nat_core::{ScanId, TenantId};
 use tokio_util::sync::CancellationToken;
+
+pub use permission::Permission;
 
 pub use finding::{FindingFilter, FindingId, FindingStatus, ScanFinding, SetFindingStatus, Triage, TriageStatus};
 
@@ -174,6 +177,8 @@ pub struct ScansPorts {
     pub entropy: Arc<dyn nat_core::entropy::Entropy>,
     /// The engine's ports, the target policy among them.
     pub engine: EnginePorts,
+    /// Whom security scans may attack.
+    pub permission: Permission,
     /// Identifies this process in leases.
     pub node: String,
 }

@@ -113,6 +113,7 @@ impl World {
                 clock: self.clock.clone(),
                 entropy: Arc::new(SeededEntropy::new(name.bytes().map(u64::from).sum())),
                 engine: EnginePorts { policy, connect: Arc::new(Nowhere), now },
+                permission: super::Permission::default(),
                 node: name.to_owned(),
             },
             engine,
