@@ -39,6 +39,22 @@ struct Seen {
     at: Instant,
 }
 
+impl Seen {
+    fn of(request: &Request) -> Self {
+        let text = |name: &str| {
+            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            agent: text("user-agent"),
+            scan_id: text("x-nat-scan-id"),
+            at: Instant::now(),
+        }
+    }
+}
+
 /// Everything that came.
 #[derive(Clone, Default)]
 struct Log {
@@ -62,17 +78,7 @@ impl Log {
 }
 
 async fn record(State(log): State<Log>, request: Request, next: Next) -> Response {
-    let text = |name: &str| {
-        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    let seen = Seen {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        agent: text("user-agent"),
-        scan_id: text("x-nat-scan-id"),
-        at: Instant::now(),
-    };
+    let seen = Seen::of(&request);
     let count = {
         let mut all = log.seen.lock().expect("whole");
         all.push(seen);

@@ -256,3 +256,5 @@ fn stripped(url: &Url) -> Url {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tricks;
