@@ -142,7 +142,7 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         () = super::server::second_signal(&cancel) => return exit::fail(exit::CANCELLED, "stopped at once"),
     };
     shown.finish();
-    let written = write_report(&args, &outcome, &scan_id, format);
+    let written = write_report(&args, &outcome, &scan_id, format, &gate);
     if written != ExitCode::SUCCESS {
         return written;
     }
@@ -227,10 +227,19 @@ fn random_seed() -> u64 {
     u64::from(u32::from_le_bytes(bytes))
 }
 
-fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Option<Format>) -> ExitCode {
+fn write_report(
+    args: &ScanArgs,
+    outcome: &Outcome,
+    scan_id: &str,
+    format: Option<Format>,
+    gate: &gate::Files,
+) -> ExitCode {
     let summary = || report::terminal(outcome, output::wants_colour(), output::width());
     let Some(format) = format else { return output::print(&summary()) };
-    let bytes = report::write(outcome, scan_id, format);
+    let bytes = match gate.review(&args.gate, outcome) {
+        Some(review) => report::write_reviewed(&review, scan_id, format),
+        None => report::write(outcome, scan_id, format),
+    };
     let Some(path) = &args.output else { return output::write(&bytes) };
     if let Err(error) = std::fs::write(path, &bytes) {
         return exit::fail(exit::INTERNAL, &format!("cannot write {}: {error}", path.display()));

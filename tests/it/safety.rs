@@ -271,6 +271,12 @@ async fn scans_write_only_to_what_they_made_and_stay_in_their_scope() {
         let trace = scan(kind, |_| {}).await;
         assert!(trace.seen.len() > 50 && trace.outcome.requests > 50, "{kind:?} sent {}", trace.seen.len());
         is_named(&trace.seen);
+        let wrote =
+            |method: Method| trace.seen.iter().any(|seen| seen.method == method && seen.path.starts_with("/notes/n"));
+        assert!(
+            wrote(Method::DELETE) && (kind == ScanKind::Security || wrote(Method::PUT)),
+            "{kind:?} wrote to its own"
+        );
         assert_eq!(trace.broken, Vec::<String>::new(), "{kind:?} wrote to what it did not make");
         let outside: Vec<&Seen> = trace.seen.iter().filter(|seen| seen.path.starts_with("/admin")).collect();
         assert!(outside.is_empty(), "{kind:?} {outside:#?}");
