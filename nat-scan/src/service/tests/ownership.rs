@@ -63,8 +63,10 @@ async fn security_scan_needs_proof_where_the_server_wants_it() {
     on_every_database(migrations, async |db| {
         let world = World::new(&db).await;
         let rich = Actor::system("rich".into(), "pro".into());
+        let nodes = AtomicUsize::new(0);
         let node = |site: &Site, allow: Option<&str>, key: Option<&str>| {
-            let mut ports = world.ports("n1");
+            // Each with randomness of its own: no two scans have the same id.
+            let mut ports = world.ports(&format!("n{}", nodes.fetch_add(1, Ordering::SeqCst)));
             ports.engine.policy.resolver = Arc::new(site.clone());
             ports.engine.connect = Arc::new(site.clone());
             let allow = allow.map(|allow| AllowList::parse(allow).unwrap());
