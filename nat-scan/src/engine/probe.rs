@@ -41,6 +41,12 @@ impl<'a> ScanProber<'a> {
         }
     }
 
+    /// The same, with nonces from this number on.
+    pub(super) fn counting_from(self, first: u64) -> Self {
+        self.nonces.store(first, Ordering::Relaxed);
+        self
+    }
+
     /// What the next check may send.
     pub(super) fn allow(&self, requests: u64) {
         self.allowance.store(requests, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use tokio::sync::Mutex;
@@ -61,6 +62,14 @@ pub(crate) struct Recheck {
     controls: Mutex<HashMap<usize, Control>>,
     stage: Mutex<Stage>,
     learned: security::Learned,
+    probers: AtomicU64,
+}
+
+/// What a check works on.
+struct Ground<'a> {
+    baselines: &'a [Option<Exchange>],
+    accepted: &'a [Option<Base>],
+    traffic: &'a [(usize, Exchange)],
 }
 
 /// Security checks run as in a scan, each once.
@@ -105,6 +114,7 @@ impl Recheck {
             controls: Mutex::default(),
             stage: Mutex::default(),
             learned: security::Learned::default(),
+            probers: AtomicU64::new(1),
         })
     }
 
@@ -209,10 +219,10 @@ impl Recheck {
         let mut traffic: Vec<(usize, Exchange)> =
             controls.iter().filter_map(|(index, control)| Some((*index, kept(control)?))).collect();
         traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
-        let prober = ScanProber::new(&self.session, self.catch_all.clone());
+        let prober = self.prober();
         prober.allow(MAX_SINGLE_REQUESTS);
         prober.begin(check.info().id);
-        let cx = self.security(&prober, (&baselines, &accepted, &traffic));
+        let cx = self.security(&prober, Ground { baselines: &baselines, accepted: &accepted, traffic: &traffic });
         run(check, &cx).await.into_iter().collect()
     }
 
@@ -228,10 +238,13 @@ impl Recheck {
             stage.scene = Some(Scene::set(&self.session, &self.config).await);
         }
         let Some(scene) = &stage.scene else { return false };
-        let prober = ScanProber::new(&self.session, self.catch_all.clone());
+        let prober = self.prober();
         prober.allow(MAX_CHECK_REQUESTS);
         prober.begin(id);
-        let cx = self.security(&prober, (&scene.baselines, &scene.accepted, &scene.traffic));
+        let cx = self.security(
+            &prober,
+            Ground { baselines: &scene.baselines, accepted: &scene.accepted, traffic: &scene.traffic },
+        );
         let found = run(check, &cx).await;
         let is_found = found.contains(fingerprint);
         stage.found.insert(id, found);
@@ -244,8 +257,8 @@ impl Recheck {
         let baselines: Vec<Option<Exchange>> = (0..count).map(|_| None).collect();
         let accepted: Vec<Option<Base>> = vec![None; count];
         // It may send nothing.
-        let prober = ScanProber::new(&self.session, self.catch_all.clone());
-        let cx = self.security(&prober, (&baselines, &accepted, &[]));
+        let prober = self.prober();
+        let cx = self.security(&prober, Ground { baselines: &baselines, accepted: &accepted, traffic: &[] });
         run(check, &cx).await.contains(fingerprint)
     }
 
@@ -257,16 +270,21 @@ impl Recheck {
         }
     }
 
-    fn security<'a>(
-        &'a self,
-        prober: &'a ScanProber<'a>,
-        (baselines, accepted, traffic): (&'a [Option<Exchange>], &'a [Option<Base>], &'a [(usize, Exchange)]),
-    ) -> SecurityContext<'a> {
+    /// Its words are neither those of the scan that found the findings nor those of a prober before it: what was made then
+    /// may still be there.
+    fn prober(&self) -> ScanProber<'_> {
+        let own = self.config.scan_id.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let number = self.probers.fetch_add(1, Ordering::Relaxed);
+        let first = (own << 40 | number << 16).max(1 << 16);
+        ScanProber::new(&self.session, self.catch_all.clone()).counting_from(first)
+    }
+
+    fn security<'a>(&'a self, prober: &'a ScanProber<'a>, on: Ground<'a>) -> SecurityContext<'a> {
         SecurityContext {
             api: self.api(),
-            baselines,
-            traffic,
-            accepted,
+            baselines: on.baselines,
+            traffic: on.traffic,
+            accepted: on.accepted,
             learned: &self.learned,
             seed: self.session.seed,
             nonce: self.session.nonce(),
