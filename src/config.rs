@@ -17,7 +17,11 @@ use nat_billing::redirect::RedirectPolicy;
 use nat_core::plan::PlanCatalogue;
 use nat_core::secret::SecretString;
 use nat_scan::callback::CallbackAddress;
-use nat_scan::policy::IpNet;
+use nat_scan::policy::{AllowList, IpNet};
+use nat_scan::service::Permission;
+
+/// Characters of the key that tokens are made from.
+const LEAST_KEY: usize = 32;
 
 /// The text of each setting, empty or absent meaning unset. One member a row of the table in `docs/operating.md`.
 #[derive(Clone, Default, clap::Args)]
@@ -92,6 +96,15 @@ pub struct Settings {
     /// others. Without a port each scan takes a free one.
     #[arg(long, env = "NAT_CALLBACK_ADDRESS")]
     pub callback_address: Option<String>,
+    /// Targets that security scans may attack: host names, '*.' before a name for all below it, addresses and networks,
+    /// separated by commas. Unset: all that may be scanned.
+    #[arg(long, env = "NAT_TARGET_ALLOW")]
+    pub target_allow: Option<String>,
+
+    /// Secret of at least 32 characters from which tenants' verification tokens are made. Set: security scans that are
+    /// more than safe mode need proof that the tenant controls the target, unless it is in --target-allow. Unset: off.
+    #[arg(long, env = "NAT_OWNERSHIP_KEY", hide_env_values = true)]
+    pub ownership_key: Option<String>,
 
     /// The dashboard at /: on, off, or auto (on, but off in saas mode).
     #[arg(long, env = "NAT_DASHBOARD", default_value = "auto")]
@@ -160,6 +173,8 @@ pub struct Config {
     pub target_deny: Vec<IpNet>,
     /// Where security scans listen for what targets ask.
     pub callback_address: Option<CallbackAddress>,
+    /// What security scans may attack.
+    pub permission: Permission,
     /// Plans.
     pub plans: PlanCatalogue,
     /// Scans at once.
@@ -249,6 +264,7 @@ impl Settings {
             graphql: self.graphql(mode, &mut report),
             target_deny: self.target_deny(&mut report),
             callback_address: self.callback_address(&mut report),
+            permission: self.permission(&mut report),
             plans,
             workers: self.workers(&mut report),
             log: self.log.clone(),
@@ -319,6 +335,21 @@ impl Settings {
             }
         }
         networks
+    }
+
+    fn permission(&self, report: &mut Report) -> Permission {
+        let text = report.trimmed("NAT_TARGET_ALLOW", self.target_allow.as_ref());
+        let allow = text.map(|text| {
+            AllowList::parse(&text).unwrap_or_else(|why| {
+                report.error("NAT_TARGET_ALLOW", why);
+                AllowList::default()
+            })
+        });
+        let key = report.trimmed("NAT_OWNERSHIP_KEY", self.ownership_key.as_ref());
+        if key.as_ref().is_some_and(|key| key.len() < LEAST_KEY) {
+            report.error("NAT_OWNERSHIP_KEY", format!("must have at least {LEAST_KEY} characters"));
+        }
+        Permission { allow, key: key.map(SecretString::from) }
     }
 
     fn plans(&self, report: &mut Report) -> PlanCatalogue {
@@ -405,6 +436,11 @@ impl Config {
                 "NAT_CALLBACK_ADDRESS",
                 self.callback_address.as_ref().map_or_else(|| "unset".to_owned(), ToString::to_string),
             ),
+            (
+                "NAT_TARGET_ALLOW",
+                self.permission.allow.as_ref().map_or_else(|| "unset".to_owned(), ToString::to_string),
+            ),
+            ("NAT_OWNERSHIP_KEY", set(self.permission.key.is_some()).to_owned()),
             ("NAT_WORKERS", self.workers.to_string()),
             ("plans", plans.join(", ")),
             ("NAT_LOG", self.log.clone()),

@@ -64,6 +64,7 @@ registry! {
     InvalidPriceId "INVALID_PRICE_ID" 400 "`price_id` is not a price of this service."
     ValidationError "VALIDATION_ERROR" 422 "A field is missing or wrong; `fields` lists all of them when there is more than one or one is nested."
     TargetNotAllowed "TARGET_NOT_ALLOWED" 422 "The target policy refuses this address; `reason` names the rule."
+    OwnershipNotProved "OWNERSHIP_NOT_PROVED" 403 "This server wants proof that you control what a security scan attacks. Serve the text of `token` at `proof_url`, or put the TXT record `nat-verification=<token>` on the host name, and start the scan again; `safe_mode` needs no proof."
     RateLimited "RATE_LIMITED" 429 "Too many requests of this tenant; wait `retry_after` seconds."
     ConcurrentLimit "CONCURRENT_LIMIT" 429 "Too many scans of this tenant run at once for its plan; wait for one to end."
     Internal "INTERNAL" 500 "A defect or failure on our side. The log holds the cause under `request_id`."

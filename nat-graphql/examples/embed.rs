@@ -96,6 +96,7 @@ fn services(store: &SeaStore) -> Services {
                 now: Arc::new(EngineClock),
             },
             callback: None,
+            permission: nat_scan::service::Permission::default(),
             node: "embedded".to_owned(),
         }),
         limiter: Arc::new(MemoryRateLimiter::new(plans.clone(), clock.clone())),

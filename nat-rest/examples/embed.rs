@@ -85,6 +85,7 @@ fn services(store: SeaStore) -> nat_rest::Services {
             now: Arc::new(EngineClock),
         },
         callback: None,
+        permission: nat_scan::service::Permission::default(),
         node: "embedded".to_owned(),
     });
     nat_rest::Services {

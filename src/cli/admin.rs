@@ -33,7 +33,7 @@ pub(super) enum TenantCommand {
         #[command(flatten)]
         settings: Box<Settings>,
     },
-    /// Show a tenant's plan and usage.
+    /// Show a tenant's plan, usage, and the token that proves control of a target (with NAT_OWNERSHIP_KEY).
     Show {
         /// Its id.
         id: String,
@@ -115,8 +115,10 @@ pub(super) async fn tenant(command: TenantCommand) -> ExitCode {
                 let actor = operator(&app, &id).await?;
                 let usage = app.services.usage.summary(&actor).await?;
                 let of = |limit: Option<u32>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+                let token = app.services.scans.ownership_token(&actor.tenant_id);
+                let token = token.map_or_else(String::new, |token| format!("ownership       {token}\n"));
                 Ok(format!(
-                    "tenant          {id}\nplan            {}\nscans           {} of {}\nsecurity scans  {} of {}\nresets          {}\n",
+                    "tenant          {id}\nplan            {}\nscans           {} of {}\nsecurity scans  {} of {}\nresets          {}\n{token}",
                     usage.plan_id,
                     usage.scans_used,
                     of(usage.scans_limit),

@@ -39,6 +39,7 @@ enum Command {
     /// Check whether an API keeps its contract. Needs no server and no database.
     Scan(scan::ScanArgs),
     /// Check an API for security defects. Needs no server and no database.
+    #[command(visible_alias = "security")]
     SecurityScan(scan::ScanArgs),
     /// Write a stored report (nat scan --format json) in another format.
     Report(report::ReportArgs),

@@ -11,7 +11,7 @@ use nat::scan::replay::{self, State, Verdict};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::scan::{IdentityArgs, LimitArgs};
+use super::scan::{IdentityArgs, LimitArgs, PermissionArgs};
 use super::stored::Stored;
 use super::{exit, output, scan};
 
@@ -65,6 +65,8 @@ struct HowArgs {
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
+    permission: PermissionArgs,
+    #[command(flatten)]
     limits: LimitArgs,
 }
 
@@ -96,6 +98,11 @@ async fn ask(stored: &Stored, findings: &[Finding], how: &HowArgs) -> ExitCode {
             Ok(config) => config,
             Err((code, why)) => return exit::fail(code, &why),
         };
+    if let Err(why) = how.permission.check(&target, how.limits.safe_mode)
+        && replay::attacks(findings)
+    {
+        return exit::fail(exit::USAGE, &why);
+    }
     // The valid requests beside the findings are those of the scan then.
     config.seed = how.limits.seed.or(stored.seed()).unwrap_or(config.seed);
     let ports = nat::server::engine_ports(false, Vec::new(), Arc::new(SystemClock));

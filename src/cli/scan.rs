@@ -2,6 +2,7 @@
 
 mod gate;
 mod identity;
+mod permission;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use url::Url;
 
 use super::{exit, output};
 pub(super) use identity::IdentityArgs;
+pub(super) use permission::PermissionArgs;
 
 /// Arguments of both scans.
 #[derive(clap::Args)]
@@ -30,7 +32,8 @@ Examples:
   nat scan http://127.0.0.1:8000/v2 --spec openapi.yaml --bearer \"$TOKEN\"
   nat scan http://127.0.0.1:8000 --spec http://127.0.0.1:8000/spec.json --format sarif --output nat.sarif
   NAT_PASSWORD=secret nat scan http://127.0.0.1:8000 --user ann
-  nat security-scan http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat security http://127.0.0.1:8000 --header 'X-API-Key: secret' --fail-on medium
+  nat security https://api.example.org --i-own-this-target --user ann --second-user bob
   nat scan http://127.0.0.1:8000 --journal nat.journal
   nat scan http://127.0.0.1:8000 --baseline nat.baseline --gate 'new.high > 0 || coverage.ops2xx < 0.8'
 
@@ -57,6 +60,8 @@ pub(super) struct ScanArgs {
     quiet: bool,
     #[command(flatten)]
     gate: gate::GateArgs,
+    #[command(flatten)]
+    permission: PermissionArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
@@ -86,7 +91,7 @@ pub(super) struct LimitArgs {
     pub(super) seed: Option<u64>,
     /// Only GET, HEAD and OPTIONS.
     #[arg(long)]
-    safe_mode: bool,
+    pub(super) safe_mode: bool,
     /// Security scan: also checks that put load on the target or leave things behind, and findings that are likely but
     /// not proved.
     #[arg(long)]
@@ -117,6 +122,11 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         Ok(config) => config,
         Err((code, why)) => return exit::fail(code, &why),
     };
+    if kind == ScanKind::Security
+        && let Err(why) = args.permission.check(&args.url, args.limits.safe_mode)
+    {
+        return exit::fail(exit::USAGE, &why);
+    }
     let journal = match open_journal(args.journal.as_deref()).await {
         Ok(journal) => journal,
         Err(why) => return exit::fail(exit::USAGE, &why),
@@ -137,7 +147,7 @@ pub(super) async fn run(args: ScanArgs, kind: ScanKind) -> ExitCode {
         () = super::server::second_signal(&cancel) => return exit::fail(exit::CANCELLED, "stopped at once"),
     };
     shown.finish();
-    let written = write_report(&args, &outcome, &scan_id, format);
+    let written = write_report(&args, &outcome, &scan_id, format, &gate);
     if written != ExitCode::SUCCESS {
         return written;
     }
@@ -223,10 +233,19 @@ fn random_seed() -> u64 {
     u64::from(u32::from_le_bytes(bytes))
 }
 
-fn write_report(args: &ScanArgs, outcome: &Outcome, scan_id: &str, format: Option<Format>) -> ExitCode {
+fn write_report(
+    args: &ScanArgs,
+    outcome: &Outcome,
+    scan_id: &str,
+    format: Option<Format>,
+    gate: &gate::Files,
+) -> ExitCode {
     let summary = || report::terminal(outcome, output::wants_colour(), output::width());
     let Some(format) = format else { return output::print(&summary()) };
-    let bytes = report::write(outcome, scan_id, format);
+    let bytes = match gate.review(&args.gate, outcome) {
+        Some(review) => report::write_reviewed(&review, scan_id, format),
+        None => report::write(outcome, scan_id, format),
+    };
     let Some(path) = &args.output else { return output::write(&bytes) };
     if let Err(error) = std::fs::write(path, &bytes) {
         return exit::fail(exit::INTERNAL, &format!("cannot write {}: {error}", path.display()));

@@ -101,6 +101,7 @@ pub async fn compose(config: &Config) -> Result<App> {
         entropy: entropy.clone(),
         engine: engine_ports(config.mode == Mode::Saas, config.target_deny.clone(), clock.clone()),
         callback: config.callback_address.clone(),
+        permission: config.permission.clone(),
         node: nat_core::id::sortable(clock.now(), &*entropy),
     });
     let services = Services {

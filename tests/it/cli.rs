@@ -52,6 +52,15 @@ fn wrong_arguments_are_explained_with_the_right_exit_code() {
     check(&["scan", "http://127.0.0.1:1", "--spec", "/nonexistent.yaml"], 3, "No such file");
     check(&["scan", &answering(), "--spec", file], 3, "neither JSON nor YAML");
     check(&["scan", "http://127.0.0.1:1"], 4, "127.0.0.1:1");
+    let foreign = "http://api.example.invalid";
+    check(&["security-scan", foreign], 2, "--i-own-this-target");
+    check(&["security", "http://192.0.2.1"], 2, "put 192.0.2.1 into");
+    check(&["security", "http://127.0.0.1:1"], 4, "127.0.0.1:1");
+    // With permission it is tried, and the name does not resolve.
+    check(&["security", foreign, "--i-own-this-target"], 4, "api.example.invalid");
+    check(&["security", foreign, "--target-allow", "*.example.invalid"], 4, "api.example.invalid");
+    check(&["security", foreign, "--safe-mode"], 4, "api.example.invalid");
+    check(&["security", foreign, "--target-allow", "a b"], 2, "no host name");
     check(&["worker", "--database-url", "sqlite::memory:"], 5, "needs PostgreSQL");
     check(&["serve", "--listen", "nowhere", "--mode", "cloud"], 78, "2 mistakes in the configuration");
     check(&["config", "check", "--stripe-webhook-secret", "sk_live_x"], 78, "whsec_");

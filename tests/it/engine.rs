@@ -44,10 +44,19 @@ pub(crate) fn config(target: &str, document: &str) -> ScanConfig {
 
 /// Runs it at a moment that does not pass.
 pub(crate) async fn run(config: ScanConfig) -> Outcome {
-    let ports = EnginePorts {
+    run_until(config, CancellationToken::new()).await
+}
+
+/// The same, to be stopped.
+pub(crate) async fn run_until(config: ScanConfig, cancel: CancellationToken) -> Outcome {
+    engine::run(config, ports(), Arc::new(|_| {}), cancel).await
+}
+
+/// The real network at a moment that does not pass.
+pub(crate) fn ports() -> EnginePorts {
+    EnginePorts {
         policy: TargetPolicy { hosted: false, deny: Vec::new(), resolver: Arc::new(SystemResolver) },
         connect: Arc::new(HttpConnect::new()),
         now: Arc::new(Epoch),
-    };
-    engine::run(config, ports, Arc::new(|_| {}), CancellationToken::new()).await
+    }
 }

@@ -16,5 +16,7 @@ mod layout;
 mod parity;
 mod process;
 mod resume;
+mod safety;
 mod sample;
 mod server;
+mod verify;

@@ -151,6 +151,13 @@ pub(crate) struct ScanOptionsInput {
     seed: Option<Unsigned>,
     /// Only methods that change nothing.
     safe_mode: Option<bool>,
+    /// Of a security scan: `quiet` (unless given) or `thorough`, which also runs checks that put load on the target or
+    /// leave things behind, and reports what is likely but not proved.
+    profile: Option<String>,
+    /// Remove what the scan made at its end; true unless given.
+    clean_up: Option<bool>,
+    /// Sign up users of the scan's own; false unless given.
+    sign_up: Option<bool>,
 }
 
 impl From<ScanOptionsInput> for OptionsInput {
@@ -164,6 +171,9 @@ impl From<ScanOptionsInput> for OptionsInput {
             exclude: input.exclude.unwrap_or_default(),
             seed: input.seed.map(|Unsigned(seed)| seed),
             safe_mode: input.safe_mode,
+            profile: input.profile,
+            clean_up: input.clean_up,
+            sign_up: input.sign_up,
         }
     }
 }

@@ -214,6 +214,7 @@ fn compose(mut store: SeaStore, settings: Settings) -> App {
             now: Arc::new(EngineClock(clock.clone())),
         },
         callback: None,
+        permission: nat_scan::service::Permission::default(),
         node: "node".to_owned(),
     });
     let limiter = Limiter { inner: MemoryRateLimiter::new(plans.clone(), clock.clone()), sabotage: sabotage.clone() };

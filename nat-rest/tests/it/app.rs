@@ -156,6 +156,7 @@ fn compose(store: SeaStore, settings: Settings) -> App {
             now: Arc::new(EngineClock(clock.clone())),
         },
         callback: None,
+        permission: nat_scan::service::Permission::default(),
         node: "test".to_owned(),
     });
     let services = Services {

@@ -29,6 +29,7 @@ mod prove;
 mod random;
 mod recheck;
 mod run;
+mod scene;
 mod scope;
 mod scout;
 mod sequences;

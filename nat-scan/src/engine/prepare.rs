@@ -20,6 +20,7 @@ use super::narrate::Narrator;
 use super::outcome::SPEC_FAULT;
 use super::pace::{Pace, Patience};
 use super::passage::Words;
+use super::scope::Fence;
 use super::scout::Scout;
 use super::session::Session;
 use super::{EnginePorts, ScanConfig, ScanFailure, ScanKind, SpecSource};
@@ -148,6 +149,7 @@ pub(super) async fn prepare(
         api,
         line: Arc::clone(line),
         identities,
+        fence: Fence::new(&base_path, &config.exclude, config.safe_mode),
         base_path,
         seed: config.seed,
         words: Arc::new(Words::new(bound, Arc::clone(journal))),
@@ -164,10 +166,10 @@ fn identity(config: &ScanConfig, api: &Api, base_path: &str) -> Identity {
     for operation in &api.operations {
         document.update(format!("{} {}\n", operation.method, operation.path));
     }
-    let ScanConfig { kind, max_requests, max_bytes, exclude, safe_mode, .. } = config;
+    let ScanConfig { kind, max_requests, max_bytes, exclude, safe_mode, profile, .. } = config;
     let mut exclude = exclude.clone();
     exclude.sort();
-    let told = format!("{kind:?} {max_requests} {max_bytes} {safe_mode} {exclude:?}");
+    let told = format!("{kind:?} {profile:?} {max_requests} {max_bytes} {safe_mode} {exclude:?}");
     Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         target: format!("{}{base_path}", config.target.origin().ascii_serialization()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -53,6 +54,12 @@ impl<'a> ScanProber<'a> {
         Self { scope: Some(scope), ..self }
     }
 
+    /// The same, with nonces from this number on.
+    pub(super) fn counting_from(self, first: u64) -> Self {
+        self.nonces.store(first, Ordering::Relaxed);
+        self
+    }
+
     /// What the next check may send.
     pub(super) fn allow(&self, requests: u64) {
         self.allowance.store(requests, Ordering::Relaxed);
@@ -85,13 +92,18 @@ impl<'a> ScanProber<'a> {
         who: As,
     ) -> Option<Exchange> {
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        let about = operation.and_then(|index| self.session.api.operations.get(index));
+        if !self.session.fence.permits(&request, about) {
+            // No answer, but no reason either to stop asking about other operations.
+            let refused = Err(TransportError::Denied("outside the scope of the scan".to_owned()));
+            let at = DateTime::UNIX_EPOCH;
+            return Some(Exchange::new(None, request, refused, WireTruth::Ambiguous, at).sent_as(who));
+        }
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);
         let how = Sending { fresh, purpose: Purpose::Probe, operation, paid: false };
         let answer = self.session.exchange(passage, &mut request, who, how).await?;
-        let truth = operation
-            .and_then(|index| self.session.api.operations.get(index))
-            .map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
+        let truth = about.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
         let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
         if let Some(operation) = operation {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);

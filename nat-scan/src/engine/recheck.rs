@@ -1,8 +1,11 @@
 //! The equipment of a scan for single questions: the same policy, line, budget, identities and checks, without a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +19,8 @@ use super::pace::Patience;
 use super::prepare::{failure, prepare, reach};
 use super::probe::ScanProber;
 use super::prove::comparable;
+use super::run::MAX_CHECK_REQUESTS;
+use super::scene::Scene;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
@@ -31,7 +36,7 @@ use crate::transport::Request;
 /// Valid requests that are tried until one succeeds.
 const MAX_CONTROLS: usize = 4;
 /// Requests of a security check that is run for one finding.
-const MAX_CHECK_REQUESTS: u64 = 200;
+const MAX_SINGLE_REQUESTS: u64 = 200;
 
 /// What a valid request to an operation got.
 #[derive(Clone, Default)]
@@ -54,9 +59,27 @@ impl Control {
 pub(crate) struct Recheck {
     session: Arc<Session>,
     catch_all: CatchAll,
-    safe_mode: bool,
-    callback: Option<CallbackAddress>,
+    config: ScanConfig,
     controls: Mutex<HashMap<usize, Control>>,
+    stage: Mutex<Stage>,
+    learned: security::Learned,
+    probers: AtomicU64,
+}
+
+/// What a check works on.
+struct Ground<'a> {
+    baselines: &'a [Option<Exchange>],
+    accepted: &'a [Option<Base>],
+    traffic: &'a [(usize, Exchange)],
+}
+
+/// Security checks run as in a scan, each once.
+#[derive(Default)]
+struct Stage {
+    /// Set up when the first check needs it.
+    scene: Option<Scene>,
+    /// What each check found.
+    found: HashMap<&'static str, HashSet<String>>,
 }
 
 impl Recheck {
@@ -88,9 +111,11 @@ impl Recheck {
         Ok(Self {
             session: Arc::new(ready.session),
             catch_all: ready.catch_all,
-            safe_mode: config.safe_mode,
-            callback: config.callback.clone(),
+            config: config.clone(),
             controls: Mutex::default(),
+            stage: Mutex::default(),
+            learned: security::Learned::default(),
+            probers: AtomicU64::new(1),
         })
     }
 
@@ -104,7 +129,7 @@ impl Recheck {
 
     /// The method may be sent at all.
     pub(crate) fn allows(&self, method: &str) -> bool {
-        !self.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
+        !self.config.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
     }
 
     pub(crate) fn has(&self, who: As) -> bool {
@@ -195,37 +220,108 @@ impl Recheck {
         let mut traffic: Vec<(usize, Exchange)> =
             controls.iter().filter_map(|(index, control)| Some((*index, kept(control)?))).collect();
         traffic.extend(probe.0.map(|index| (index, copy(probe.1, KEPT_BODY))));
-        let prober = ScanProber::new(&self.session, self.catch_all.clone());
-        prober.allow(MAX_CHECK_REQUESTS);
+        let prober = self.prober();
+        prober.allow(MAX_SINGLE_REQUESTS);
+        prober.begin(check.info().id);
         let callback = self.callback().await;
-        let cx = SecurityContext {
-            api: self.api(),
-            baselines: &baselines,
-            traffic: &traffic,
-            accepted: &accepted,
-            learned: &security::Learned::default(),
-            seed: self.session.seed,
-            nonce: self.session.nonce(),
-            profile: Profile::Thorough,
-            safe_mode: self.safe_mode,
-            prober: &prober,
-            callback: callback.as_ref(),
-            report: &self.session.report,
-        };
-        let findings = match &callback {
-            None => check.run(&cx).await,
-            Some(callback) => tokio::select! {
-                never = callback.serve() => match never {},
-                findings = check.run(&cx) => findings,
-            },
-        };
-        findings.into_iter().map(|finding| finding.id).collect()
+        let on = Ground { baselines: &baselines, accepted: &accepted, traffic: &traffic };
+        let cx = self.security(&prober, callback.as_ref(), on);
+        run(check, &cx).await.into_iter().collect()
+    }
+
+    /// Whether a security check finds this fingerprint when it runs as in a scan: after the valid requests of every
+    /// operation. Both are done once, however many findings are asked about.
+    pub(crate) async fn finds(&self, check: &dyn SecurityCheck, fingerprint: &str) -> bool {
+        let mut stage = self.stage.lock().await;
+        let id = check.info().id;
+        if let Some(found) = stage.found.get(id) {
+            return found.contains(fingerprint);
+        }
+        if stage.scene.is_none() {
+            stage.scene = Some(Scene::set(&self.session, &self.config).await);
+        }
+        let Some(scene) = &stage.scene else { return false };
+        let prober = self.prober();
+        prober.allow(MAX_CHECK_REQUESTS);
+        prober.begin(id);
+        let callback = self.callback().await;
+        let on = Ground { baselines: &scene.baselines, accepted: &scene.accepted, traffic: &scene.traffic };
+        let cx = self.security(&prober, callback.as_ref(), on);
+        let found = run(check, &cx).await;
+        let is_found = found.contains(fingerprint);
+        stage.found.insert(id, found);
+        is_found
+    }
+
+    /// Whether a security check finds this fingerprint in the document alone.
+    pub(crate) async fn reads(&self, check: &dyn SecurityCheck, fingerprint: &str) -> bool {
+        let count = self.api().operations.len();
+        let baselines: Vec<Option<Exchange>> = (0..count).map(|_| None).collect();
+        let accepted: Vec<Option<Base>> = vec![None; count];
+        // It may send nothing.
+        let prober = self.prober();
+        let cx = self.security(&prober, None, Ground { baselines: &baselines, accepted: &accepted, traffic: &[] });
+        run(check, &cx).await.contains(fingerprint)
     }
 
     /// A listener as a scan has it, if one can be had.
     async fn callback(&self) -> Option<Callback> {
         let line = &self.session.line;
-        let address = self.callback.clone().or_else(|| CallbackAddress::beside(line.transport.origin()))?;
+        let given = self.config.callback.clone();
+        let address = given.or_else(|| CallbackAddress::beside(line.transport.origin()))?;
         Callback::open(&address, Arc::clone(&line.now), 0).await.ok()
     }
+
+    /// Removes what was made on the way, when the configuration says so.
+    pub(crate) async fn close(self) {
+        let wanted = self.config.clean_up && !self.config.safe_mode;
+        if let Some(scene) = self.stage.into_inner().scene.filter(|_| wanted) {
+            scene.strike().await;
+        }
+    }
+
+    /// Its words are neither those of the scan that found the findings nor those of a prober before it: what was made then
+    /// may still be there.
+    fn prober(&self) -> ScanProber<'_> {
+        let own = self.config.scan_id.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let number = self.probers.fetch_add(1, Ordering::Relaxed);
+        let first = (own << 40 | number << 16).max(1 << 16);
+        ScanProber::new(&self.session, self.catch_all.clone()).counting_from(first)
+    }
+
+    fn security<'a>(
+        &'a self,
+        prober: &'a ScanProber<'a>,
+        callback: Option<&'a Callback>,
+        on: Ground<'a>,
+    ) -> SecurityContext<'a> {
+        SecurityContext {
+            api: self.api(),
+            baselines: on.baselines,
+            traffic: on.traffic,
+            accepted: on.accepted,
+            learned: &self.learned,
+            seed: self.session.seed,
+            nonce: self.session.nonce(),
+            profile: Profile::Thorough,
+            safe_mode: self.config.safe_mode,
+            prober,
+            callback,
+            report: &self.session.report,
+        }
+    }
+}
+
+/// Fingerprints of what a check proves; nothing when it breaks.
+async fn run(check: &dyn SecurityCheck, cx: &SecurityContext<'_>) -> HashSet<String> {
+    let running = AssertUnwindSafe(check.run(cx)).catch_unwind();
+    let findings = match cx.callback {
+        None => running.await,
+        Some(callback) => tokio::select! {
+            never = callback.serve() => match never {},
+            findings = running => findings,
+        },
+    }
+    .unwrap_or_default();
+    findings.into_iter().map(|finding| finding.id).collect()
 }

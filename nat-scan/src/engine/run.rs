@@ -34,7 +34,7 @@ use crate::journal::Journal;
 use crate::spec::SpecVersion;
 
 /// Requests that one security check may use at most.
-const MAX_CHECK_REQUESTS: u64 = 2_000;
+pub(super) const MAX_CHECK_REQUESTS: u64 = 2_000;
 
 /// What the engine brings along: its checks, and how long it waits.
 pub(super) struct Equipment {
@@ -161,8 +161,7 @@ async fn test(
     let stateful = if is_security || config.safe_mode { &[] } else { equipment.stateful };
     let random = (!is_security).then_some(config.safe_mode);
     // Security checks come before what would destroy their evidence.
-    let (before, after) =
-        WAVES.split_at(if is_security { WAVES.iter().position(is_harmful).unwrap_or(0) } else { WAVES.len() });
+    let (before, after) = WAVES.split_at(if is_security { before_harm().len() } else { WAVES.len() });
     let mut stop = waves(&mut driver, before, stateful, random, &mut verdicts).await;
     if stop.is_none() && driver.pulse.was_weak() {
         stop = driver.look_at_target().await;
@@ -183,12 +182,14 @@ async fn test(
     conclude(driver, outcome, &scope, stop, verdicts, ports)
 }
 
-fn is_harmful(wave: &Wave) -> bool {
-    wave.harm != Harm::None
+/// The waves that come before any that does harm.
+pub(super) fn before_harm() -> &'static [Wave] {
+    let count = WAVES.iter().position(|wave| wave.harm != Harm::None).unwrap_or(0);
+    WAVES.get(..count).unwrap_or_default()
 }
 
 /// Waves of the plan; `random`: whether random requests are safe ones only, if there are any.
-async fn waves(
+pub(super) async fn waves(
     driver: &mut Driver,
     waves: &[Wave],
     stateful: &'static [&'static dyn ResourceCheck],

@@ -1,6 +1,8 @@
 //! Which operations are tried, and why the others are not.
 
-use crate::spec::Api;
+use crate::check::security::percent_decoded;
+use crate::spec::{Api, Operation};
+use crate::transport::Request;
 
 /// The decision for each operation.
 pub(super) struct Scope {
@@ -34,6 +36,54 @@ impl Scope {
     }
 }
 
+/// What checks may send, whatever they ask for: nothing to what is left out, and in safe mode nothing that may change
+/// something.
+pub(super) struct Fence {
+    base_path: String,
+    exclude: Vec<String>,
+    safe_mode: bool,
+}
+
+impl Fence {
+    pub(super) fn new(base_path: &str, exclude: &[String], safe_mode: bool) -> Self {
+        Self { base_path: base_path.to_owned(), exclude: exclude.to_vec(), safe_mode }
+    }
+
+    /// A path may be spelt so that only the target sees where it leads: it must be allowed as sent and as resolved.
+    pub(super) fn permits(&self, request: &Request, operation: Option<&Operation>) -> bool {
+        if self.safe_mode && !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+            return false;
+        }
+        if self.exclude.is_empty() {
+            return true;
+        }
+        let sent = request.target.split(['?', '#']).next().unwrap_or_default();
+        let resolved = resolve(&percent_decoded(sent));
+        let template = operation.map(|operation| operation.path.as_str());
+        let places = [Some(sent), Some(resolved.as_str()), template];
+        !places.into_iter().flatten().any(|place| self.leaves_out(place))
+    }
+
+    fn leaves_out(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.base_path.as_str()).unwrap_or(path);
+        self.exclude.iter().any(|pattern| matches(pattern, path) || matches(pattern, below))
+    }
+}
+
+/// The path without `.`, `..` and empty segments.
+fn resolve(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split(['/', '\\']) {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    let end = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
+}
+
 /// `*` stands for anything, slashes too; everything else for itself. Linear: the last `*` is the only one to go back to.
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
@@ -58,6 +108,30 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fence_holds_however_a_path_is_spelt() {
+        let fence = Fence::new("/v2", &["/admin/*".to_owned(), "/v2/pay".to_owned()], false);
+        for (target, expected) in [
+            ("/v2/pets", true),
+            ("/v2/admin/users?x=1", false),
+            ("/v2/adm%69n/users", false),
+            ("/v2/pets/../admin/users", false),
+            ("/v2/pets/..%2fadmin%2fusers", false),
+            ("/v2//admin/users", false),
+            ("/v2/.//admin/./users", false),
+            ("/v2/pets?next=/admin/users", true),
+            ("/v2/pay#x", false),
+            ("/v2/payments", true),
+            ("/admin/users", false),
+        ] {
+            assert_eq!(fence.permits(&Request::new("GET", target), None), expected, "{target}");
+        }
+        let safe = Fence::new("", &[], true);
+        for (method, expected) in [("GET", true), ("HEAD", true), ("OPTIONS", true), ("POST", false), ("get", false)] {
+            assert_eq!(safe.permits(&Request::new(method, "/"), None), expected, "{method}");
+        }
+    }
 
     #[test]
     fn pattern_matches_whole_paths() {

@@ -8,6 +8,7 @@ use super::contain::contain;
 use super::identities::Identities;
 use super::line::{Answer, Line};
 use super::passage::{Passage, Words};
+use super::scope::Fence;
 use crate::check::functional::grants_credentials;
 use crate::check::{As, Exchange};
 use crate::classify::{self, WireTruth};
@@ -40,6 +41,8 @@ pub(super) struct Session {
     /// What answers said was made.
     pub(super) made: Made,
     pub(super) authenticated: bool,
+    /// What checks may send.
+    pub(super) fence: Fence,
     pub(super) report: FindingBuilder,
 }
 

@@ -3,6 +3,8 @@
 
 mod address;
 mod name;
+mod permission;
+mod txt;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +15,7 @@ pub use ipnet::IpNet;
 use url::{Host, Url};
 
 pub use address::classify_address;
+pub use permission::{AllowList, is_own_machine};
 
 /// A resolver that takes longer is as good as none.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,6 +70,11 @@ impl AddressClass {
 pub trait Resolve: Send + Sync {
     /// All addresses of `host`, never empty.
     async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>>;
+
+    /// The TXT records of `host`; a resolver that gives addresses only knows none.
+    async fn texts(&self, _host: &str) -> std::io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The operating system's resolver.
@@ -77,6 +85,10 @@ pub struct SystemResolver;
 impl Resolve for SystemResolver {
     async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
         Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+
+    async fn texts(&self, host: &str) -> std::io::Result<Vec<String>> {
+        txt::texts(host).await
     }
 }
 
@@ -244,3 +256,5 @@ fn stripped(url: &Url) -> Url {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tricks;

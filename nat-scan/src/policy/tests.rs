@@ -5,10 +5,10 @@ use super::*;
 
 /// Gives one list of addresses per call: a name that is rebound between two look-ups.
 #[derive(Default)]
-struct Scripted(Mutex<VecDeque<Vec<&'static str>>>);
+pub(super) struct Scripted(Mutex<VecDeque<Vec<&'static str>>>);
 
 impl Scripted {
-    fn new(answers: &[&[&'static str]]) -> Arc<Self> {
+    pub(super) fn new(answers: &[&[&'static str]]) -> Arc<Self> {
         Arc::new(Self(Mutex::new(answers.iter().map(|answer| answer.to_vec()).collect())))
     }
 }
@@ -21,7 +21,7 @@ impl Resolve for Scripted {
     }
 }
 
-fn policy(hosted: bool, deny: &[&str], resolver: Arc<dyn Resolve>) -> TargetPolicy {
+pub(super) fn policy(hosted: bool, deny: &[&str], resolver: Arc<dyn Resolve>) -> TargetPolicy {
     TargetPolicy { hosted, deny: deny.iter().map(|net| net.parse().unwrap()).collect(), resolver }
 }
 
@@ -93,7 +93,7 @@ fn address_of_every_class_is_named() {
 }
 
 /// `Ok` or the reason.
-fn verdict(result: Result<(), PolicyError>) -> String {
+pub(super) fn verdict(result: Result<(), PolicyError>) -> String {
     match result {
         Ok(()) => "ok".to_owned(),
         Err(PolicyError::NotAllowed { reason, .. }) => reason.to_owned(),

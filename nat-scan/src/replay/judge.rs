@@ -3,7 +3,7 @@
 use super::compare::{self, Likeness};
 use super::play::play;
 use super::{State, Verdict};
-use crate::check::{Check, Exchange, Proof, SecurityCheck, Suspicion};
+use crate::check::{Check, Exchange, Proof, SecurityCheck, Suspicion, Turn};
 use crate::engine::{Control, Recheck};
 use crate::finding::{Finding, Role};
 use crate::generate::Intent;
@@ -43,18 +43,16 @@ pub(super) async fn functional(recheck: &Recheck, finding: &Finding, check: &dyn
     verdict
 }
 
-/// By running the check with this operation alone, then by the answer.
+/// By running the check, first with this operation alone and then as in a scan; else by the answer.
 pub(super) async fn security(recheck: &Recheck, finding: &Finding, check: &dyn SecurityCheck) -> Verdict {
     let operation = operation_of(recheck, finding);
     let exchange = match play(recheck, finding, operation).await {
         Ok(exchange) => exchange,
+        Err(_) if recheck.finds(check, &finding.id).await => return again(finding),
         Err(why) => return Verdict::new(finding, State::Undecidable, why),
     };
     let status = exchange.status();
     let verdict = |state, why: &str| Verdict::new(finding, state, why).answered(status);
-    if let Err(error) = &exchange.result {
-        return verdict(State::Undecidable, &format!("no answer: {error}"));
-    }
     let mut controls = Vec::new();
     let wanted: Vec<&Operation> = match operation {
         Some(operation) => vec![operation],
@@ -65,8 +63,15 @@ pub(super) async fn security(recheck: &Recheck, finding: &Finding, check: &dyn S
         controls.push((operation.index, recheck.control(operation).await));
     }
     let probe = (operation.map(|operation| operation.index), &exchange);
-    if recheck.prove(check, &controls, probe).await.contains(&finding.id) {
-        return verdict(State::Reproduced, "the check proves it again");
+    // What ends sessions or strains the target is not done twice.
+    let is_gentle = check.turn() < Turn::Strain;
+    if (is_gentle && recheck.prove(check, &controls, probe).await.contains(&finding.id))
+        || recheck.finds(check, &finding.id).await
+    {
+        return again(finding).answered(status);
+    }
+    if let Err(error) = &exchange.result {
+        return verdict(State::Undecidable, &format!("no answer: {error}"));
     }
     if matches!(status, Some(429 | 502..=504)) {
         return verdict(State::Undecidable, "the answer says nothing about the defect");
@@ -84,6 +89,18 @@ pub(super) async fn security(recheck: &Recheck, finding: &Finding, check: &dyn S
             verdict(State::Changed, "the check proves nothing any more, and the answer has another shape")
         }
         _ => verdict(State::Fixed, "the check finds nothing, and the answer is another one"),
+    }
+}
+
+pub(super) fn again(finding: &Finding) -> Verdict {
+    Verdict::new(finding, State::Reproduced, "the check proves it again")
+}
+
+/// A finding about the document, by a security check that reads it.
+pub(super) async fn security_of_document(recheck: &Recheck, finding: &Finding, check: &dyn SecurityCheck) -> Verdict {
+    match recheck.reads(check, &finding.id).await {
+        true => Verdict::new(finding, State::Reproduced, "the document still has the fault"),
+        false => Verdict::new(finding, State::Fixed, "the document has the fault no more"),
     }
 }
 

@@ -15,7 +15,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{functional, security};
+use crate::check::security::authentication::anonymous::AuthenticationIgnored;
+use crate::check::{SecurityCheck, functional, security};
 use crate::engine::{EnginePorts, Recheck, ScanConfig, ScanFailure, ScanKind};
 use crate::finding::Finding;
 use crate::spec::Operation;
@@ -81,30 +82,57 @@ pub async fn verify(
     ports: &EnginePorts,
     cancel: &CancellationToken,
 ) -> Result<Vec<Verdict>, ScanFailure> {
-    let is_security = |finding: &Finding| security::all().iter().any(|check| check.info().id == finding.check_id);
     let mut config = config.clone();
-    if findings.iter().any(is_security) {
+    if attacks(findings) {
         config.kind = ScanKind::Security;
     }
     let recheck = Recheck::open(&config, ports, cancel).await?;
-    let mut verdicts = Vec::with_capacity(findings.len());
-    for finding in findings {
+    let mut verdicts: Vec<Option<Verdict>> = findings.iter().map(|_| None).collect();
+    // Security checks in the order of a scan: some end sessions or strain the target.
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    order.sort_by_key(|at| findings.get(*at).and_then(security_check).map(|check| check.turn()));
+    for at in order {
+        let Some(finding) = findings.get(at) else { continue };
         let verdict = tokio::select! {
             biased;
             () = recheck.halted() => Verdict::new(finding, State::Undecidable, "stopped before it was asked"),
             verdict = ask(&recheck, finding) => verdict,
         };
-        verdicts.push(verdict);
+        if let Some(place) = verdicts.get_mut(at) {
+            *place = Some(verdict);
+        }
     }
-    Ok(verdicts)
+    if !cancel.is_cancelled() {
+        recheck.close().await;
+    }
+    Ok(verdicts.into_iter().flatten().collect())
+}
+
+/// Whether asking about these findings runs security checks.
+#[must_use]
+pub fn attacks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| security_check(finding).is_some_and(|check| check.info().id != F080))
+}
+
+/// The check of protected operations in a functional scan.
+const F080: &str = "F080";
+
+fn security_check(finding: &Finding) -> Option<&'static dyn SecurityCheck> {
+    let contract: &'static dyn SecurityCheck = &AuthenticationIgnored::CONTRACT;
+    security::all().into_iter().chain([contract]).find(|check| check.info().id == finding.check_id)
 }
 
 async fn ask(recheck: &Recheck, finding: &Finding) -> Verdict {
-    if finding.steps.is_empty() {
-        return about_document(recheck, finding);
-    }
     let functional = functional::all().iter().find(|check| check.info().id == finding.check_id);
-    let security = security::all().into_iter().find(|check| check.info().id == finding.check_id);
+    let security = security_check(finding);
+    if finding.steps.is_empty() {
+        let is_static = finding.evidence.first().is_some_and(|evidence| evidence.role == "static");
+        return match security {
+            Some(check) if is_static => judge::security_of_document(recheck, finding, check).await,
+            Some(check) if recheck.finds(check, &finding.id).await => judge::again(finding),
+            _ => about_document(recheck, finding),
+        };
+    }
     match (functional, security) {
         (Some(check), _) if finding.origin.is_some() => judge::functional(recheck, finding, *check).await,
         (_, Some(check)) => judge::security(recheck, finding, check).await,

@@ -18,6 +18,7 @@ mod text;
 mod view;
 
 use crate::engine::Outcome;
+use crate::gate::Review;
 
 pub use annotate::{Annotate, SpecFile, annotations};
 pub use export::{Export, File, export};
@@ -103,11 +104,20 @@ impl Format {
 pub fn write(outcome: &Outcome, id: &str, format: Format) -> Vec<u8> {
     match format {
         Format::Json => json::write(outcome, id),
-        Format::Sarif => sarif::write(outcome, id),
+        Format::Sarif => sarif::write(outcome, id, None),
         Format::Junit => junit::write(outcome, id),
         Format::Html => html::write(outcome, id).into_bytes(),
         Format::Markdown => markdown::write(outcome, id).into_bytes(),
         Format::Csv => csv::write(outcome, id),
+    }
+}
+
+/// As [`write()`], with what a baseline and rules say of the findings, in the formats that have a place for it (SARIF).
+#[must_use]
+pub fn write_reviewed(review: &Review<'_>, id: &str, format: Format) -> Vec<u8> {
+    match format {
+        Format::Sarif => sarif::write(review.outcome, id, Some(&review.statuses)),
+        other => write(review.outcome, id, other),
     }
 }
 

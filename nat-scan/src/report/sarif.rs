@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::engine::Outcome;
 use crate::finding::{Confidence, Finding, Severity};
+use crate::gate::Status;
 
 use super::text::{clean, one_line};
 use super::view::{self, Coverage};
@@ -115,7 +116,18 @@ struct SarifResult {
     locations: [Location; 1],
     partial_fingerprints: BTreeMap<&'static str, String>,
     occurrence_count: u32,
+    /// Only beside a baseline: without one nobody knows what is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline_state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressions: Option<[Suppression; 1]>,
     properties: ResultProperties,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    status: &'static str,
 }
 
 #[derive(Serialize)]
@@ -173,7 +185,8 @@ struct RunProperties<'a> {
     not_covered: BTreeMap<String, usize>,
 }
 
-pub(super) fn write(outcome: &Outcome, id: &str) -> Vec<u8> {
+/// `statuses` of the findings, in their order, when they were compared with a baseline.
+pub(super) fn write(outcome: &Outcome, id: &str, statuses: Option<&[Status]>) -> Vec<u8> {
     let (rules, index) = rules(outcome);
     let coverage = Coverage::of(outcome);
     let time = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
@@ -188,7 +201,7 @@ pub(super) fn write(outcome: &Outcome, id: &str) -> Vec<u8> {
             tool_execution_notifications: notifications(outcome, &coverage),
         }],
         artifacts: [Artifact { location: ArtifactLocation { uri: ARTIFACT } }],
-        results: outcome.findings.iter().take(MAX_RESULTS).map(|finding| result(finding, &index)).collect(),
+        results: results(outcome, &index, statuses),
         column_kind: "utf16CodeUnits",
         properties: RunProperties {
             scan_id: id,
@@ -243,6 +256,21 @@ fn rule(finding: &Finding) -> Rule {
     }
 }
 
+fn results(outcome: &Outcome, index: &HashMap<&str, usize>, statuses: Option<&[Status]>) -> Vec<SarifResult> {
+    let findings = outcome.findings.iter().take(MAX_RESULTS).enumerate();
+    findings
+        .map(|(at, finding)| {
+            let status = statuses.and_then(|statuses| statuses.get(at)).copied();
+            SarifResult {
+                baseline_state: status.map(|status| if status == Status::New { "new" } else { "unchanged" }),
+                suppressions: (status == Some(Status::Suppressed))
+                    .then_some([Suppression { kind: "external", status: "accepted" }]),
+                ..result(finding, index)
+            }
+        })
+        .collect()
+}
+
 fn result(finding: &Finding, index: &HashMap<&str, usize>) -> SarifResult {
     SarifResult {
         rule_id: one_line(&finding.check_id),
@@ -261,6 +289,8 @@ fn result(finding: &Finding, index: &HashMap<&str, usize>) -> SarifResult {
         }],
         partial_fingerprints: BTreeMap::from([("nat/v1", finding.id.clone())]),
         occurrence_count: finding.occurrences.max(1),
+        baseline_state: None,
+        suppressions: None,
         properties: ResultProperties {
             severity: finding.severity.as_str(),
             confidence: finding.confidence.as_str(),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::engine::{OperationOutcome, SPEC_FAULT, ScanFailure};
 use crate::finding::{Confidence, Cvss, Evidence, Finding, Severity};
+use crate::gate::Status;
 
 const SCAN: &str = "scan_01hzy";
 
@@ -254,6 +255,23 @@ fn sarif_has_what_the_standard_and_github_require() {
         assert!(result["partialFingerprints"]["nat/v1"].is_string());
         assert_eq!(result["partialFingerprints"].as_object().unwrap().len(), 1);
     }
+}
+
+#[test]
+fn sarif_says_what_is_new_only_beside_a_baseline() {
+    let outcome = sample();
+    let states = |bytes: &[u8]| -> Vec<(Value, bool)> {
+        let log: Value = serde_json::from_slice(bytes).unwrap();
+        let results = log["runs"][0]["results"].as_array().unwrap().clone();
+        results.iter().map(|result| (result["baselineState"].clone(), result["suppressions"].is_array())).collect()
+    };
+    assert!(states(&write(&outcome, SCAN, Format::Sarif)).iter().all(|(state, _)| state.is_null()));
+    let mut statuses = vec![Status::New; outcome.findings.len()];
+    (statuses[0], statuses[1]) = (Status::Unchanged, Status::Suppressed);
+    let review = Review { outcome: &outcome, statuses, gone: Vec::new(), notices: Vec::new() };
+    let told = states(&write_reviewed(&review, SCAN, Format::Sarif));
+    assert_eq!(told[..3], [("unchanged".into(), false), ("unchanged".into(), true), ("new".into(), false)]);
+    assert_eq!(write_reviewed(&review, SCAN, Format::Csv), write(&outcome, SCAN, Format::Csv));
 }
 
 #[test]

@@ -19,15 +19,18 @@ const CONCURRENT_RETRY_S: u32 = 10;
 pub(super) const QUEUED_PHASE: &str = "queued";
 
 impl Scans {
-    /// Accepts a scan. Scope `scans:write`. In this order: 422 (fields, then target policy), 403 (plan, then scope),
+    /// Accepts a scan. Scope `scans:write`. In this order: 422 (fields, then target policy), 403 (plan, scope, then
+    /// control of what a security scan attacks),
     /// 429 `CONCURRENT_LIMIT`, 402; the unit is reserved, the row and the audit line written in one transaction, then
     /// the job is pushed (a sweep repeats a push that failed).
     pub async fn start(&self, actor: &Actor, kind: ScanKind, input: StartScan) -> Result<Scan> {
         let ports = &self.ports;
-        let accepted = validate(kind, input, self.seed())?;
+        let mut accepted = validate(kind, input, self.seed())?;
+        accepted.identities.sign_up_key = accepted.config.sign_up.then(|| self.sign_up_key());
         check_policy(&ports.engine.policy, &accepted)?;
         ports.plans.require_feature(actor, quota_kind(kind))?;
         actor.require(Scope::ScansWrite)?;
+        self.require_permission(actor, kind, &accepted).await?;
 
         let now = ports.clock.now();
         let scan_id = ScanId::generate(now, ports.entropy.as_ref());
@@ -85,6 +88,13 @@ impl Scans {
         let mut bytes = [0u8; 8];
         self.ports.entropy.fill(&mut bytes);
         u64::from_be_bytes(bytes) >> 11
+    }
+
+    /// Kept with the scan, sealed: a scan that is resumed signs in with the same passwords.
+    fn sign_up_key(&self) -> String {
+        let mut bytes = [0u8; 32];
+        self.ports.entropy.fill(&mut bytes);
+        hex::encode(bytes)
     }
 
     /// Credentials and document can be opened for this scan only.

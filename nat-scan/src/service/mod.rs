@@ -4,6 +4,7 @@ mod accept;
 mod execute;
 mod finding;
 mod journal;
+mod permission;
 mod show;
 mod stored;
 mod sweep;
@@ -19,6 +20,8 @@ use futures::future::BoxFuture;
 use nat_core::quota::QuotaKind;
 use nat_core::{ScanId, TenantId};
 use tokio_util::sync::CancellationToken;
+
+pub use permission::Permission;
 
 pub use finding::{FindingFilter, FindingId, FindingStatus, ScanFinding, SetFindingStatus, Triage, TriageStatus};
 
@@ -47,6 +50,9 @@ pub struct OptionsInput {
     pub exclude: Vec<String>,
     pub seed: Option<u64>,
     pub safe_mode: Option<bool>,
+    pub profile: Option<String>,
+    pub clean_up: Option<bool>,
+    pub sign_up: Option<bool>,
 }
 
 /// Input of [`Scans::start`], before validation: both wires and the command line fill it.
@@ -174,6 +180,8 @@ pub struct ScansPorts {
     pub engine: EnginePorts,
     /// Where targets reach this process, for [`ScanConfig::callback`].
     pub callback: Option<CallbackAddress>,
+    /// Whom security scans may attack.
+    pub permission: Permission,
     /// Identifies this process in leases.
     pub node: String,
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::engine::{Outcome, Profile, ScanConfig, ScanKind, SpecSource};
 use crate::finding::Finding;
-use crate::identity::{Credentials, OAuth2};
+use crate::identity::{Credentials, OAuth2, SignUp};
 use crate::transport::Limits;
 
 /// Findings that are kept; they come worst first.
@@ -39,6 +39,17 @@ pub(super) struct StoredConfig {
     pub(super) exclude: Vec<String>,
     pub(super) seed: u64,
     pub(super) safe_mode: bool,
+    #[serde(default)]
+    pub(super) profile: Profile,
+    #[serde(default = "yes")]
+    pub(super) clean_up: bool,
+    #[serde(default)]
+    pub(super) sign_up: bool,
+}
+
+/// What rows say that were stored before there was a choice.
+const fn yes() -> bool {
+    true
 }
 
 /// Both identities. Only ever stored sealed; it has no `Debug` that shows a secret.
@@ -46,6 +57,9 @@ pub(super) struct StoredConfig {
 pub(super) struct StoredIdentities {
     pub(super) first: StoredCredentials,
     pub(super) second: Option<StoredCredentials>,
+    /// What passwords of users of the scan's own are made from; with it they are signed up.
+    #[serde(default)]
+    pub(super) sign_up_key: Option<String>,
 }
 
 /// One identity.
@@ -82,7 +96,7 @@ impl std::fmt::Debug for StoredIdentities {
 
 impl StoredIdentities {
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self.first, StoredCredentials::None) && self.second.is_none()
+        matches!(self.first, StoredCredentials::None) && self.second.is_none() && self.sign_up_key.is_none()
     }
 
     /// Every value that must not appear in an outcome.
@@ -91,6 +105,7 @@ impl StoredIdentities {
             .into_iter()
             .flatten()
             .flat_map(StoredCredentials::secrets)
+            .chain(self.sign_up_key.clone())
             .filter(|secret| secret.len() >= LEAST_SECRET)
             .collect();
         // The longest first, so that a secret within another one leaves no rest.
@@ -164,10 +179,10 @@ pub(super) fn scan_config(
         target,
         spec,
         callback: None,
-        credentials: identities.first.into_credentials(),
+        credentials: first(identities.first, identities.sign_up_key),
         second_credentials: identities.second.map(StoredCredentials::into_credentials),
         admin_credentials: None,
-        profile: Profile::Quiet,
+        profile: config.profile,
         concurrency: config.concurrency,
         limits,
         max_requests: config.max_requests,
@@ -176,8 +191,18 @@ pub(super) fn scan_config(
         exclude: config.exclude,
         seed: config.seed,
         safe_mode: config.safe_mode,
-        clean_up: true,
+        clean_up: config.clean_up,
         scan_id: scan_id.to_owned(),
+    }
+}
+
+/// Who the scan is: as given, and signed up where that is wanted.
+fn first(given: StoredCredentials, sign_up_key: Option<String>) -> Credentials {
+    let Some(key) = sign_up_key else { return given.into_credentials() };
+    let sign_up = Credentials::SignUp(SignUp { key: key.into(), always: true });
+    match given.into_credentials() {
+        Credentials::None => sign_up,
+        given => Credentials::All(vec![given, sign_up]),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The service over real databases and an engine that does what the test says.
 
+mod ownership;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -102,22 +104,24 @@ impl World {
     }
 
     fn node(&self, name: &str, engine: Engine) -> Scans {
+        Scans::with_engine(self.ports(name), engine)
+    }
+
+    fn ports(&self, name: &str) -> ScansPorts {
         let policy = TargetPolicy { hosted: true, deny: Vec::new(), resolver: Arc::new(Nowhere) };
         let now = Arc::new(Stopped(self.clock.clone()));
-        Scans::with_engine(
-            ScansPorts {
-                store: self.store.clone(),
-                plans: Arc::new(PlanCatalogue::parse(PLANS).unwrap()),
-                jobs: self.jobs.clone(),
-                vault: Arc::new(Vault::new([3; 32])),
-                clock: self.clock.clone(),
-                entropy: Arc::new(SeededEntropy::new(name.bytes().map(u64::from).sum())),
-                engine: EnginePorts { policy, connect: Arc::new(Nowhere), now },
-                callback: None,
-                node: name.to_owned(),
-            },
-            engine,
-        )
+        ScansPorts {
+            store: self.store.clone(),
+            plans: Arc::new(PlanCatalogue::parse(PLANS).unwrap()),
+            jobs: self.jobs.clone(),
+            vault: Arc::new(Vault::new([3; 32])),
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(name.bytes().map(u64::from).sum())),
+            engine: EnginePorts { policy, connect: Arc::new(Nowhere), now },
+            callback: None,
+            permission: Permission::default(),
+            node: name.to_owned(),
+        }
     }
 
     async fn ledger(&self, tenant: &str) -> Vec<LedgerReason> {

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::stored::{StoredConfig, StoredCredentials, StoredIdentities};
 use super::{AuthInput, OptionsInput, StartScan};
-use crate::engine::ScanKind;
+use crate::engine::{Profile, ScanKind};
 use crate::finding::Severity;
 use crate::policy::{PolicyError, TargetPolicy};
 
@@ -53,6 +53,7 @@ pub(super) fn validate(kind: ScanKind, input: StartScan, default_seed: u64) -> R
     let identities = StoredIdentities {
         first: credentials(&mut faults, "auth", input.auth),
         second: input.second_auth.map(|auth| credentials(&mut faults, "second_auth", Some(auth))),
+        sign_up_key: None,
     };
     let mut config = options(&mut faults, kind, input.options, default_seed);
     config.spec_url = spec_url;
@@ -237,6 +238,14 @@ fn options(faults: &mut Validation, kind: ScanKind, input: OptionsInput, default
     if input.fail_on.as_ref().is_some_and(|name| !known.iter().any(|severity| severity.as_str() == name)) {
         faults.invalid("options.fail_on", "must be one of 'critical', 'high', 'medium', 'low'");
     }
+    let profile = match input.profile.as_deref() {
+        None | Some("quiet") => Profile::Quiet,
+        Some("thorough") => Profile::Thorough,
+        Some(_) => {
+            faults.invalid("options.profile", "must be one of 'quiet', 'thorough'");
+            Profile::Quiet
+        }
+    };
     if input.exclude.len() > MAX_EXCLUDE {
         faults.invalid("options.exclude", &format!("must not have more than {MAX_EXCLUDE} patterns"));
     }
@@ -257,6 +266,9 @@ fn options(faults: &mut Validation, kind: ScanKind, input: OptionsInput, default
         exclude: input.exclude,
         seed: input.seed.unwrap_or(default_seed),
         safe_mode: input.safe_mode.unwrap_or(false),
+        profile,
+        clean_up: input.clean_up.unwrap_or(true),
+        sign_up: input.sign_up.unwrap_or(false),
     }
 }
 
@@ -305,6 +317,8 @@ mod tests {
         check(with_options(long), "Field 'options.max_seconds' must be between 1 and 1800.");
         let fail_on = OptionsInput { fail_on: Some("info".into()), ..OptionsInput::default() };
         check(with_options(fail_on), "Field 'options.fail_on' must be one of 'critical', 'high', 'medium', 'low'.");
+        let profile = OptionsInput { profile: Some("loud".into()), ..OptionsInput::default() };
+        check(with_options(profile), "Field 'options.profile' must be one of 'quiet', 'thorough'.");
         let nameless = AuthInput::default();
         check(StartScan { auth: Some(nameless), ..start() }, "Field 'auth.type' is required.");
         check(StartScan { second_auth: auth("bearer", &[]), ..start() }, "Field 'second_auth.token' is required.");
@@ -329,6 +343,7 @@ mod tests {
             let config = validate(kind, start(), 42).unwrap().config;
             assert_eq!((config.concurrency, config.timeout_s, config.max_requests), (5, 30, 20_000));
             assert_eq!((config.max_seconds, config.seed, config.safe_mode), (seconds, 42, false));
+            assert_eq!((config.profile, config.clean_up, config.sign_up), (Profile::Quiet, true, false));
         };
         check(ScanKind::Functional, 600);
         check(ScanKind::Security, 1200);

@@ -97,6 +97,13 @@ impl Files {
         }
         Ok(Self { baseline, rules, spec })
     }
+
+    /// What baseline and rules say, when there are any.
+    pub(super) fn review<'a>(&self, args: &GateArgs, outcome: &'a Outcome) -> Option<Review<'a>> {
+        let today = SystemClock.now().date_naive();
+        (args.baseline.is_some() || args.suppress.is_some())
+            .then(|| Review::of(outcome, &self.baseline, &self.rules, today))
+    }
 }
 
 /// Writes what was asked for and decides.

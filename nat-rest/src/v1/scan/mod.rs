@@ -45,7 +45,7 @@ pub(crate) async fn start_scan(
 #[utoipa::path(post, path = "/security-scan", tag = "scans", request_body = StartScanBody, responses(
     (status = 202, description = "Accepted. `Location` is where to look for its end.", body = AcceptedBody),
     (status = 402, description = "`QUOTA_EXCEEDED`: see `quota_reset_date`.", body = ErrorBody),
-    (status = 403, description = "`FEATURE_NOT_AVAILABLE`: see `required_plan`; `FORBIDDEN`.", body = ErrorBody),
+    (status = 403, description = "`FEATURE_NOT_AVAILABLE`: see `required_plan`; `FORBIDDEN`; `OWNERSHIP_NOT_PROVED`: see `token` and `proof_url`.", body = ErrorBody),
     (status = 422, description = "`VALIDATION_ERROR`, `TARGET_NOT_ALLOWED`", body = ErrorBody),
     (status = 429, description = "`RATE_LIMITED`, `CONCURRENT_LIMIT`: wait `retry_after` seconds.", body = ErrorBody),
 ))]

@@ -146,6 +146,14 @@ pub(crate) struct OptionsBody {
     seed: Option<u64>,
     /// Only methods that change nothing.
     safe_mode: Option<bool>,
+    /// Of a security scan: `quiet` (unless given) or `thorough`, which also runs checks that put load on the target or
+    /// leave things behind, and reports what is likely but not proved.
+    #[schema(example = "quiet")]
+    profile: Option<String>,
+    /// Remove what the scan made at its end; true unless given.
+    clean_up: Option<bool>,
+    /// Sign up users of the scan's own; false unless given.
+    sign_up: Option<bool>,
 }
 
 impl FromObject for OptionsBody {
@@ -159,6 +167,9 @@ impl FromObject for OptionsBody {
             exclude: fields.strings("exclude"),
             seed: fields.unsigned("seed"),
             safe_mode: fields.boolean("safe_mode"),
+            profile: fields.string("profile"),
+            clean_up: fields.boolean("clean_up"),
+            sign_up: fields.boolean("sign_up"),
         }
     }
 }
@@ -174,6 +185,9 @@ impl From<OptionsBody> for OptionsInput {
             exclude: body.exclude.unwrap_or_default(),
             seed: body.seed,
             safe_mode: body.safe_mode,
+            profile: body.profile,
+            clean_up: body.clean_up,
+            sign_up: body.sign_up,
         }
     }
 }

@@ -93,7 +93,8 @@ fn is_echo(request: &Request, text: &str) -> bool {
     target.contains(text) || body.contains(text) || body.contains(escaped.trim_matches('"')) || in_headers
 }
 
-fn percent_decoded(text: &str) -> String {
+/// Percent-encoding undone, `+` too.
+pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -178,7 +178,9 @@ fn quoted(id: &Value) -> String {
 fn holds(exchange: &Exchange, pair: &Pair<'_>, mark: &str) -> bool {
     let object = exchange.json().and_then(|json| json.pointer("/data/read"));
     debug_assert!(!pair.read.of.list);
-    object.and_then(Value::as_object).is_some_and(|object| object.values().any(|value| value.to_string().contains(mark)))
+    object
+        .and_then(Value::as_object)
+        .is_some_and(|object| object.values().any(|value| value.to_string().contains(mark)))
 }
 
 fn says(exchange: &Exchange, mark: &str) -> bool {

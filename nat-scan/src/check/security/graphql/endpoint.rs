@@ -12,17 +12,8 @@ use crate::check::{Exchange, SecurityContext};
 use crate::transport::Request;
 
 /// Where servers put it when the document does not say.
-const USUAL: &[&str] = &[
-    "/graphql",
-    "/api/graphql",
-    "/v1/graphql",
-    "/graphql/v1",
-    "/api/v1/graphql",
-    "/api",
-    "/query",
-    "/gql",
-    "/graph",
-];
+const USUAL: &[&str] =
+    &["/graphql", "/api/graphql", "/v1/graphql", "/graphql/v1", "/api/v1/graphql", "/api", "/query", "/gql", "/graph"];
 
 /// More endpoints than these are copies of each other.
 const MAX_ENDPOINTS: usize = 4;

@@ -11,14 +11,14 @@ fn field(name: &str, kind: &str, of: &str) -> Value {
 
 fn types() -> Value {
     json!({"data": {"__schema": {
-        "queryType": {"name": "Query"},
-        "mutationType": {"name": "Mutation"},
-        "types": [
-            {"kind": "OBJECT", "name": "Query", "fields": [field("viewer", "OBJECT", "User")]},
-            {"kind": "OBJECT", "name": "Mutation", "fields": []},
-            {"kind": "OBJECT", "name": "User", "fields": [field("note", "OBJECT", "Note")]},
-            {"kind": "OBJECT", "name": "Note", "fields": [field("owner", "OBJECT", "User")]},
-        ]}}})
+    "queryType": {"name": "Query"},
+    "mutationType": {"name": "Mutation"},
+    "types": [
+        {"kind": "OBJECT", "name": "Query", "fields": [field("viewer", "OBJECT", "User")]},
+        {"kind": "OBJECT", "name": "Mutation", "fields": []},
+        {"kind": "OBJECT", "name": "User", "fields": [field("note", "OBJECT", "Note")]},
+        {"kind": "OBJECT", "name": "Note", "fields": [field("owner", "OBJECT", "User")]},
+    ]}}})
 }
 
 fn fault(message: &str) -> Response {
