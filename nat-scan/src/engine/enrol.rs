@@ -27,8 +27,8 @@ use crate::check::functional::grants_credentials;
 use crate::generate::{self, Phase};
 use crate::identity::infer::{self, Entry, Form};
 use crate::identity::{
-    Call, Credentials, Endpoint, LoginSource, Person, Placement, Remake, Session, SignUp, Take, offers, perform, register,
-    try_on,
+    Call, Credentials, Endpoint, LoginSource, Person, Placement, Remake, Session, SignUp, Take, offers, perform,
+    register, try_on,
 };
 use crate::spec::{Api, Operation};
 use crate::transport::fetch::PolicyFetcher;

@@ -1,6 +1,6 @@
 //! What the tests of all areas share: a target that is a function, and a scan of it by one check.
 
-use std::collections::BTreeMap;
+pub(super) use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,15 +8,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
-use serde_json::{Value, json};
+pub(super) use serde_json::{Value, json};
 
 use super::Learned;
 use crate::check::{As, Exchange, Prober, Profile, SecurityCheck, SecurityContext};
 use crate::classify::WireTruth;
-use crate::finding::{Finding, FindingBuilder, Redactor, Severity, severity_of};
+pub(super) use crate::finding::{Finding, Severity};
+use crate::finding::{FindingBuilder, Redactor, severity_of};
 use crate::schema::Schema;
-use crate::spec::{Api, Location, MediaType, Operation, ResponseSpec, SecurityScheme, SpecVersion, StatusPattern};
-use crate::transport::{Request, Response};
+use crate::spec::SpecVersion;
+pub(super) use crate::spec::{Api, Location, MediaType, Operation, ResponseSpec, SecurityScheme, StatusPattern};
+pub(super) use crate::transport::{Request, Response};
 
 pub(super) const BCRYPT: &str = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
 pub(super) const CATCH_ALL: &str = "<html>welcome</html>";

@@ -37,7 +37,8 @@ impl Person {
     ) -> Option<Self> {
         let short: String = word.chars().take(8).collect();
         let names = [word, &short];
-        let all = passwords.iter().flat_map(|password| names.map(|name| Self::new(registration, name, password.clone())));
+        let all =
+            passwords.iter().flat_map(|password| names.map(|name| Self::new(registration, name, password.clone())));
         let mut likeliest = None;
         for person in all {
             if registration.register(&person.entry()).first().is_some_and(&fits) {

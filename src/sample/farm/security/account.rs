@@ -24,7 +24,12 @@ fn credentials() -> Value {
 pub(super) fn operations() -> Vec<Op> {
     let id = || object(&["id"], json!({"id": {"type": "string"}}));
     vec![
-        Op::post("/register").body(credentials()).gives("201", id()).gives_nothing("409").gives_nothing("422").answer(register),
+        Op::post("/register")
+            .body(credentials())
+            .gives("201", id())
+            .gives_nothing("409")
+            .gives_nothing("422")
+            .answer(register),
         Op::post("/login")
             .body(credentials())
             .gives("200", object(&["token"], json!({"token": {"type": "string"}})))

@@ -105,7 +105,8 @@ fn tokens() -> Vec<Op> {
         owner("/vault/profile", "claims-trusted"),
         owner("/vault/account", ""),
         vault("/vault/plans", |call| {
-            let is_path = |token: &token::Token<'_>| token.header["kid"].as_str().is_some_and(|kid| kid.ends_with("/dev/null"));
+            let is_path =
+                |token: &token::Token<'_>| token.header["kid"].as_str().is_some_and(|kid| kid.ends_with("/dev/null"));
             call.on("key-id-path") && forged(call, |token| is_path(token) && token.is_signed_by(b""))
         }),
         vault("/vault/stamps", |call| {

@@ -87,9 +87,16 @@ async fn guess(cx: &SecurityContext<'_>, form: &Form, purpose: &str) -> Option<F
 /// The answer says that somebody counts.
 fn hinders(answer: &Exchange) -> bool {
     let Some(response) = answer.response() else { return true };
-    let counted = ["retry-after", "ratelimit", "ratelimit-limit", "ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-remaining"]
-        .iter()
-        .any(|name| response.header(name).is_some());
+    let counted = [
+        "retry-after",
+        "ratelimit",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+    ]
+    .iter()
+    .any(|name| response.header(name).is_some());
     let text = String::from_utf8_lossy(&response.body).to_lowercase();
     counted || matches!(response.status, 423 | 429 | 500..) || HINDRANCES.iter().any(|word| text.contains(word))
 }

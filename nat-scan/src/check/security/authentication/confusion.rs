@@ -62,7 +62,8 @@ impl SecurityCheck for KeyConfusion {
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let holders = holders(cx).await;
-        let asymmetric = |holder: &Holder| ["RS", "PS", "ES"].iter().any(|kind| holder.jwt.algorithm().starts_with(kind));
+        let asymmetric =
+            |holder: &Holder| ["RS", "PS", "ES"].iter().any(|kind| holder.jwt.algorithm().starts_with(kind));
         let keys = if holders.iter().any(asymmetric) { public_keys(cx).await } else { Vec::new() };
         let mut found: Vec<Finding> = Vec::new();
         let mut known = Vec::new();
@@ -74,7 +75,9 @@ impl SecurityCheck for KeyConfusion {
                 tricks.push(no_file(holder));
             }
             if asymmetric(holder) {
-                tricks.extend(keys.iter().flat_map(|key| key.forms()).map(|(form, bytes)| as_secret(holder, form, &bytes)));
+                tricks.extend(
+                    keys.iter().flat_map(|key| key.forms()).map(|(form, bytes)| as_secret(holder, form, &bytes)),
+                );
             }
             for trick in tricks.into_iter().flatten() {
                 if known.contains(&trick.discriminant) {

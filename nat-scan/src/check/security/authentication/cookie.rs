@@ -99,12 +99,8 @@ async fn judge(
         let suspicion = Suspicion::new(Severity::Low, "header Set-Cookie", "attributes", explanation)
             .confidence(Confidence::Confirmed)
             .pointer(operation.pointer.clone());
-        let exchanges = [
-            (Role::Probe, entered),
-            (Role::Baseline, &opened),
-            (Role::Control, &without),
-            (Role::Repeat, &again),
-        ];
+        let exchanges =
+            [(Role::Probe, entered), (Role::Baseline, &opened), (Role::Control, &without), (Role::Repeat, &again)];
         return Some(cx.report.build(&INFO, &suspicion, Some(operation), &exchanges).rated(STOLEN));
     }
     None

@@ -47,8 +47,8 @@ impl Gate {
             _ => return None,
         };
         let gate = Self { operation: operation.index, request: request.clone(), baseline, refused, constant };
-        let is_something = !gate.constant.is_empty()
-            || (gate.baseline.json().is_none() && !gate.baseline.response()?.body.is_empty());
+        let is_something =
+            !gate.constant.is_empty() || (gate.baseline.json().is_none() && !gate.baseline.response()?.body.is_empty());
         if !is_something || !gate.gives(cx, &gate.baseline) {
             return None;
         }
@@ -144,7 +144,9 @@ pub(super) async fn holders(cx: &SecurityContext<'_>) -> Vec<Holder> {
         if !cx.prober.has(who) {
             continue;
         }
-        let Some(worn) = cx.prober.worn(who).await.filter(|worn| is_jwt(worn.token().expose_secret())) else { continue };
+        let Some(worn) = cx.prober.worn(who).await.filter(|worn| is_jwt(worn.token().expose_secret())) else {
+            continue;
+        };
         let Some(jwt) = super::jwt::Jwt::read(worn.token().expose_secret()) else { continue };
         if found.iter().all(|known| known.jwt.algorithm() != jwt.algorithm()) {
             found.push(Holder { who, worn, jwt });

@@ -73,12 +73,8 @@ async fn probe(cx: &SecurityContext<'_>, form: &Form, weakness: &str, purpose: &
         let suspicion = Suspicion::new(Severity::Low, "", "password", explanation)
             .confidence(Confidence::Confirmed)
             .pointer(operation.pointer.clone());
-        let exchanges = [
-            (Role::Probe, &made),
-            (Role::Repeat, &entered),
-            (Role::Control, &control),
-            (Role::Repeat, &repeat),
-        ];
+        let exchanges =
+            [(Role::Probe, &made), (Role::Repeat, &entered), (Role::Control, &control), (Role::Repeat, &repeat)];
         return Some(cx.report.build(&INFO, &suspicion, Some(operation), &exchanges).rated(WEAK));
     }
     None

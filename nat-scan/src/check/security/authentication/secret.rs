@@ -59,7 +59,11 @@ impl Guessed {
     }
 
     /// As [`Guessed::sign`], with another secret: what must be refused.
-    pub(super) fn sign_wrongly(&self, header: &Map<String, Value>, claims: &Map<String, Value>) -> Option<SecretString> {
+    pub(super) fn sign_wrongly(
+        &self,
+        header: &Map<String, Value>,
+        claims: &Map<String, Value>,
+    ) -> Option<SecretString> {
         signed(header, claims, format!("nat-{}-not", self.secret.expose_secret()).as_bytes())
     }
 }

@@ -75,7 +75,8 @@ impl Desk {
 
     fn answer(&self, request: &Request) -> Response {
         let path = request.target.split('?').next().unwrap_or_default();
-        let body: Value = request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let body: Value =
+            request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         match (request.method.as_str(), path) {
             ("GET", "/me") => match self.user(request) {
@@ -83,7 +84,9 @@ impl Desk {
                 None => self.stranger(request),
             },
             ("GET", "/ME") if self.has("case") => json_answer(200, &json!({"id": "ada", "kind": "user"})),
-            ("POST", "/register") if text("password").len() < 8 && !self.has("password") => json_answer(422, &json!({})),
+            ("POST", "/register") if text("password").len() < 8 && !self.has("password") => {
+                json_answer(422, &json!({}))
+            }
             ("POST", "/register") => {
                 self.users.lock().unwrap().insert(text("name"), text("password"));
                 json_answer(201, &json!({"id": text("name")}))
