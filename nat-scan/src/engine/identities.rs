@@ -69,9 +69,11 @@ struct Nursery {
 }
 
 impl Nursery {
-    /// None in safe mode, and when nothing is known that a password can be made from.
+    /// None in safe mode, and unless the scan was told that it may sign up users.
     fn of(config: &ScanConfig) -> Option<Self> {
-        let key = config.credentials.key().filter(|_| !config.safe_mode)?.clone();
+        let given = [Some(&config.credentials), config.second_credentials.as_ref()];
+        let key = given.into_iter().flatten().find_map(Credentials::sign_up_key);
+        let key = key.filter(|_| !config.safe_mode)?.clone();
         Some(Self { key, scan_id: config.scan_id.clone(), seed: config.seed })
     }
 

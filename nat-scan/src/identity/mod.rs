@@ -80,19 +80,12 @@ pub struct Newcomer {
 }
 
 impl Credentials {
-    /// Something of them that nobody can guess.
-    pub(crate) fn key(&self) -> Option<&SecretString> {
+    /// What passwords are made from when users may be signed up.
+    pub(crate) fn sign_up_key(&self) -> Option<&SecretString> {
         match self {
-            Self::None => None,
-            Self::Bearer(token) => Some(token),
-            Self::Header { value, .. } => Some(value),
-            Self::Basic { password, .. } | Self::User { password, .. } => Some(password),
-            Self::OAuth2(grant) => {
-                grant.client_secret.as_ref().or(grant.password.as_ref()).or(grant.refresh_token.as_ref())
-            }
-            Self::Login(login) => login.secrets.first().or(login.body.as_ref()),
             Self::SignUp(sign_up) => Some(&sign_up.key),
-            Self::All(all) => all.iter().find_map(Self::key),
+            Self::All(all) => all.iter().find_map(Self::sign_up_key),
+            _ => None,
         }
     }
 }

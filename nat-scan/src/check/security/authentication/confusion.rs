@@ -28,7 +28,7 @@ static INFO: CheckInfo = CheckInfo {
 };
 
 /// Gates that are tried.
-const MAX_TRIED: usize = 12;
+const MAX_TRIED: usize = 24;
 /// Public keys that are used.
 const MAX_KEYS: usize = 3;
 /// Where public keys are served.

@@ -170,13 +170,14 @@ impl Seen {
             let all = |text: &&String| group.iter().all(|(_, seen)| seen.texts.contains(*text));
             first.texts.iter().filter(all).cloned().collect()
         };
-        let (own, other) = (constant(known, own), constant(unknown, other));
-        let show = |texts: &BTreeSet<String>, less: &BTreeSet<String>| {
-            let first = texts.difference(less).next().map(String::as_str).unwrap_or("nothing");
-            first.chars().take(100).collect::<String>()
+        // Told to all of one group and to nobody of the other: what varies by itself is neither.
+        let told = |texts: BTreeSet<String>, others: &[(Exchange, Self)]| {
+            texts.into_iter().find(|text| others.iter().all(|(_, seen)| !seen.texts.contains(text)))
         };
-        // One text must stand against another: what varies by itself is in neither.
-        let differ = own.difference(&other).next().is_some() && other.difference(&own).next().is_some();
-        differ.then(|| format!("\"{}\" and \"{}\"", show(&own, &other), show(&other, &own)))
+        let text = match told(constant(known, own), unknown) {
+            Some(text) => Some(text),
+            None => told(constant(unknown, other), known),
+        };
+        text.map(|text| format!("only one of them is told \"{}\"", text.chars().take(100).collect::<String>()))
     }
 }
