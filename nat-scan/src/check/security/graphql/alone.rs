@@ -30,8 +30,7 @@ pub(super) struct Alone {
 }
 
 /// Q-INTRO.
-pub(super) const INTROSPECTION: Alone =
-    Alone { info: &INTROSPECTION_INFO, vector: HELPS, questions: introspection };
+pub(super) const INTROSPECTION: Alone = Alone { info: &INTROSPECTION_INFO, vector: HELPS, questions: introspection };
 /// Q-SUGG.
 pub(super) const SUGGESTIONS: Alone = Alone { info: &SUGGESTIONS_INFO, vector: HELPS, questions: suggestions };
 /// Q-ALIAS.
@@ -168,7 +167,11 @@ fn by_form(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
     };
     let Some(expected) = expected else { return Vec::new() };
     let ways = [
-        ("GET", Some(endpoint.get("mutation{__typename}")), endpoint.get(&format!("mutation{{{}}}", cx.prober.nonce()))),
+        (
+            "GET",
+            Some(endpoint.get("mutation{__typename}")),
+            endpoint.get(&format!("mutation{{{}}}", cx.prober.nonce())),
+        ),
         ("form", endpoint.form("mutation{__typename}"), endpoint.get(&format!("mutation{{{}}}", cx.prober.nonce()))),
     ];
     let question = |(way, probe, control): (&'static str, Option<Request>, Request)| {
@@ -222,7 +225,8 @@ fn tracing(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
     let traced = |exchange: &Exchange| {
         let extensions = exchange.json().and_then(|json| json.get("extensions"));
         let tracing = extensions.and_then(|extensions| extensions.get("tracing"));
-        let times = tracing.is_some_and(|tracing| tracing.get("startTime").is_some() || tracing.get("execution").is_some());
+        let times =
+            tracing.is_some_and(|tracing| tracing.get("startTime").is_some() || tracing.get("execution").is_some());
         times || extensions.and_then(|extensions| extensions.get("ftv1")).is_some_and(Value::is_string)
     };
     vec![Question {

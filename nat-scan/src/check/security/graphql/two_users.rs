@@ -73,16 +73,16 @@ fn types() -> Value {
     let note = json!({"kind": "OBJECT", "name": "Note"});
     let list = json!({"kind": "LIST", "name": null, "ofType": note});
     json!({"data": {"__schema": {
-        "queryType": {"name": "Query"},
-        "mutationType": {"name": "Mutation"},
-        "types": [
-            {"kind": "OBJECT", "name": "Query", "fields": [
-                {"name": "note", "args": [must("id", "ID")], "type": note},
-                {"name": "notes", "args": [], "type": list}]},
-            {"kind": "OBJECT", "name": "Mutation", "fields": [
-                {"name": "createNote", "args": [must("text", "String")], "type": note}]},
-            {"kind": "OBJECT", "name": "Note", "fields": [leaf("id", "ID"), leaf("text", "String")]},
-        ]}}})
+    "queryType": {"name": "Query"},
+    "mutationType": {"name": "Mutation"},
+    "types": [
+        {"kind": "OBJECT", "name": "Query", "fields": [
+            {"name": "note", "args": [must("id", "ID")], "type": note},
+            {"name": "notes", "args": [], "type": list}]},
+        {"kind": "OBJECT", "name": "Mutation", "fields": [
+            {"name": "createNote", "args": [must("text", "String")], "type": note}]},
+        {"kind": "OBJECT", "name": "Note", "fields": [leaf("id", "ID"), leaf("text", "String")]},
+    ]}}})
 }
 
 /// The id of a note is its text, so that the target needs no memory.

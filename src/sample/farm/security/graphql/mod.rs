@@ -63,10 +63,7 @@ fn operations() -> Vec<Op> {
             .gives("200", result())
             .gives("400", result())
             .secured(json!([{}, {"bearer": []}]));
-        [
-            post.answer(move |call| by_post(call, &posted, open)),
-            get.answer(move |call| by_get(call, &got, open)),
-        ]
+        [post.answer(move |call| by_post(call, &posted, open)), get.answer(move |call| by_get(call, &got, open))]
     };
     [endpoint("/graphql", true), endpoint("/closed/graphql", false)].into_iter().flatten().collect()
 }
@@ -120,11 +117,8 @@ fn request(body: &Value) -> Request {
 /// Whether it was executed, and the answer.
 fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> (bool, Value) {
     let on = |mutant: &str| open && call.on(mutant);
-    let limits = Limits {
-        suggestions: on("suggested-names"),
-        depth: !on("endless-depth"),
-        complexity: !on("endless-aliases"),
-    };
+    let limits =
+        Limits { suggestions: on("suggested-names"), depth: !on("endless-depth"), complexity: !on("endless-aliases") };
     if request.parsed_query().is_err() {
         return (false, json!({"errors": [{"message": "the query cannot be parsed"}]}));
     }
