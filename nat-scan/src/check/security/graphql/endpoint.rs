@@ -13,7 +13,7 @@ use crate::transport::Request;
 
 /// Where servers put it when the document does not say.
 const USUAL: &[&str] =
-    &["/graphql", "/api/graphql", "/v1/graphql", "/graphql/v1", "/api/v1/graphql", "/api", "/query", "/gql", "/graph"];
+    &["/graphql", "/api/graphql", "/v1/graphql", "/graphql/v1", "/api/v1/graphql", "/query", "/gql", "/graph"];
 
 /// More endpoints than these are copies of each other.
 const MAX_ENDPOINTS: usize = 4;
@@ -79,7 +79,8 @@ pub(super) async fn endpoints(cx: &SecurityContext<'_>) -> Vec<Arc<Endpoint>> {
     }
     let mut found = Vec::new();
     for (operation, target) in candidates(cx) {
-        if found.len() >= MAX_ENDPOINTS {
+        // Usual places beside each other are names of one endpoint.
+        if found.len() >= MAX_ENDPOINTS || (operation.is_none() && !found.is_empty()) {
             break;
         }
         found.extend(look(cx, operation, target).await.map(Arc::new));
