@@ -250,7 +250,8 @@ async fn scan(kind: ScanKind, change: impl FnOnce(&mut ScanConfig)) -> Trace {
     };
     change(&mut config);
     let outcome = engine::run(config).await;
-    (task.abort(), away.abort());
+    task.abort();
+    away.abort();
     assert_eq!(outcome.failure, None, "{:?}", outcome.notices);
     let broken = notes.broken.lock().expect("whole").clone();
     Trace { outcome, seen: log.seen(), elsewhere: other.seen(), broken }

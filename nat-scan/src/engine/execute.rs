@@ -311,7 +311,7 @@ impl Driver {
         }
         while let Some(planned) = self.plan.next() {
             if let Turn::Now(planned) = self.slow.admit(planned) {
-                return Some(planned);
+                return Some(*planned);
             }
         }
         self.slow.next(width, true)

@@ -19,7 +19,7 @@ const LEAST: (usize, u32) = (24, 4);
 
 /// What becomes of a planned case.
 pub(super) enum Turn {
-    Now(Planned),
+    Now(Box<Planned>),
     /// It waits, or is left out.
     Not,
 }
@@ -68,11 +68,11 @@ impl Slow {
     pub(super) fn admit(&mut self, planned: Planned) -> Turn {
         let operation = planned.case.operation;
         if !self.is(operation) {
-            return Turn::Now(planned);
+            return Turn::Now(Box::new(planned));
         }
         if planned.case.phase == Phase::HappyPath {
             self.in_flight += 1;
-            return Turn::Now(planned);
+            return Turn::Now(Box::new(planned));
         }
         if self.had_its_part(operation) || self.waiting.len() >= MAX_WAITING {
             self.left_out.insert(operation);
