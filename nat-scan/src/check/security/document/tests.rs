@@ -123,7 +123,6 @@ fn rules_about_answers_find_their_fault_and_nothing_else() {
     assert_eq!(broken(&none).into_iter().map(|(id, ..)| id).collect::<Vec<_>>(), ["S-SPEC-NO-429"]);
     let answer = "/paths/~1orders/get/responses/200/content/application~1json";
     let properties = format!("{answer}/schema/items/properties/password");
-    let place = |pointer: &str, value: Value, expected: &[&str]| check(pointer, value, expected);
     check(&properties, json!({"type": "string"}), &["S-SPEC-SECRET-IN-ANSWER"]);
     check(&properties, json!({"type": "string", "writeOnly": true}), &[]);
     let key = format!("AKIA{}", "ABCDEFGH23456789");
