@@ -34,7 +34,7 @@ use crate::journal::Journal;
 use crate::spec::SpecVersion;
 
 /// Requests that one security check may use at most.
-pub(super) const MAX_CHECK_REQUESTS: u64 = 2_000;
+pub(super) const MAX_CHECK_REQUESTS: u64 = 5_000;
 
 /// What the engine brings along: its checks, and how long it waits.
 pub(super) struct Equipment {

@@ -1,5 +1,4 @@
-//! The security half of the farm. Each area is scanned alone, with two users of the scan's own and an administrator,
-//! and at the end all of them together.
+//! The security half of the farm. Each area is scanned alone, with two users of the scan's own and an administrator.
 
 use std::fmt::Write as _;
 
@@ -11,6 +10,9 @@ use tokio::net::TcpListener;
 
 use super::{SEEDS, details, is_of, strangers};
 use crate::engine;
+
+/// Of the seeds with which everything is off.
+const QUIET_SEEDS: u64 = 2;
 
 async fn scan(on: Switches, areas: &[Area], seed: u64) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -44,7 +46,9 @@ async fn judge(areas: &[Area], seeds: std::ops::RangeInclusive<u64>) -> String {
     let (mut loud, mut quiet) = (Vec::new(), Vec::new());
     for seed in seeds {
         loud.push((seed, scan(Switches::of(&mutants), areas, seed).await));
-        quiet.push((seed, scan(Switches::none(), areas, seed).await));
+        if seed <= QUIET_SEEDS {
+            quiet.push((seed, scan(Switches::none(), areas, seed).await));
+        }
     }
     let mut table = String::from("mutant | check | endpoint | found | look-alike reported\n");
     let mut missed = Vec::new();
@@ -71,24 +75,14 @@ async fn judge(areas: &[Area], seeds: std::ops::RangeInclusive<u64>) -> String {
     table
 }
 
-/// One area, with two seeds: quick to run while one works on it.
-async fn area(name: &str) {
-    let area = AREAS.iter().find(|area| area.name == name).expect("an area");
-    judge(&[*area], 1..=2).await;
-}
-
 macro_rules! areas {
     ($($name:ident),*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            area(stringify!($name)).await;
+            let area = AREAS.iter().find(|area| area.name == stringify!($name)).expect("an area");
+            insta::assert_snapshot!(stringify!($name), judge(&[*area], SEEDS).await);
         }
     )*};
 }
 
 areas!(authentication, authorization, configuration, document, exposure, forgery, graphql, injection, limits);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_area_together() {
-    insta::assert_snapshot!(judge(AREAS, SEEDS).await);
-}
