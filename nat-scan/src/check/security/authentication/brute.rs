@@ -12,6 +12,9 @@ use crate::identity::infer::Form;
 /// S-BRUTE.
 pub(super) struct Guessable;
 
+/// A limit of more requests than this is one of the whole API, not one of guesses.
+const FAR: u64 = 1_000;
+
 static INFO: CheckInfo = CheckInfo {
     id: "S-BRUTE",
     title: "A login does not slow down guessing",
@@ -87,18 +90,17 @@ async fn guess(cx: &SecurityContext<'_>, form: &Form, purpose: &str) -> Option<F
 /// The answer says that somebody counts.
 fn hinders(answer: &Exchange) -> bool {
     let Some(response) = answer.response() else { return true };
-    let counted = [
-        "retry-after",
-        "ratelimit",
-        "ratelimit-limit",
-        "ratelimit-remaining",
-        "x-ratelimit-limit",
-        "x-ratelimit-remaining",
-    ]
-    .iter()
-    .any(|name| response.header(name).is_some());
+    let left = ["ratelimit-remaining", "x-ratelimit-remaining", "ratelimit-limit", "x-ratelimit-limit", "ratelimit"];
+    let near = |name: &&str| response.header(name).and_then(count).is_some_and(|left| left <= FAR);
+    let counted = response.header("retry-after").is_some() || left.iter().any(near);
     let text = String::from_utf8_lossy(&response.body).to_lowercase();
     counted || matches!(response.status, 423 | 429 | 500..) || HINDRANCES.iter().any(|word| text.contains(word))
+}
+
+/// The number in a rate limit field: `99`, `99;w=60`, or `"default";r=99;t=50`.
+fn count(field: &str) -> Option<u64> {
+    let number = |text: &str| text.trim().parse().ok();
+    field.split(';').find_map(|part| number(part.trim().strip_prefix("r=").unwrap_or(part)))
 }
 
 /// The last answers took much longer than the first.
@@ -111,4 +113,22 @@ fn grows(answers: &[Exchange]) -> bool {
     let part = answers.len() / 3;
     let (first, last) = (middle(&answers[..part]), middle(&answers[answers.len() - part..]));
     last > first * 2 + Duration::from_millis(200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_of_a_rate_limit_field_is_read_in_every_form() {
+        for (field, expected) in [
+            ("99", Some(99)),
+            ("99;w=60", Some(99)),
+            ("\"default\";r=7;t=50", Some(7)),
+            ("\"default\"", None),
+            ("", None),
+        ] {
+            assert_eq!(count(field), expected, "{field}");
+        }
+    }
 }
