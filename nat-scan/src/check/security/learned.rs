@@ -10,8 +10,6 @@ use crate::check::As;
 /// Facts, in the order in which they were learned.
 #[derive(Default)]
 pub(crate) struct Facts {
-    /// Paths with query that answer and that the document does not name.
-    pub(crate) hidden: Vec<String>,
     /// Users that checks signed up for themselves: what they are called, and the operation that made them.
     pub(crate) people: Vec<(String, String)>,
     /// Members that a registration takes though it should not, with the value that was stored.

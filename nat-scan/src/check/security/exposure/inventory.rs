@@ -64,13 +64,6 @@ impl SecurityCheck for Inventory {
         hidden.extend(siblings(cx).await);
         hidden.sort_by(|a, b| a.path.cmp(&b.path));
         hidden.dedup_by(|a, b| a.path == b.path);
-        cx.learned.with(|facts| {
-            for one in &hidden {
-                if !facts.hidden.contains(&one.path) {
-                    facts.hidden.push(one.path.clone());
-                }
-            }
-        });
         let (weaker, others): (Vec<Hidden>, Vec<Hidden>) = hidden.into_iter().partition(|one| one.guarded.is_some());
         let mut found: Vec<Finding> = weaker.iter().map(|one| weaker_finding(cx, one)).collect();
         found.extend(others_finding(cx, &others));
