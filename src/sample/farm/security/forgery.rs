@@ -17,8 +17,8 @@ const MUTANTS: &[Mutant] = &[
     at(mutant("webhook-follows", "S-UNSAFE", "POST /hooks", "POST /previews", "the webhook goes wherever it is redirected to"), "body /callback_url"),
     at(mutant("metadata-reachable", "S-SSRF-META", "POST /previews", "POST /hooks", "link-local addresses are fetched, too"), "body /url"),
     mutant("xml-external-entity", "S-XXE", "POST /waybills", "POST /receipts", "external entities are fetched"),
-    mutant("xml-internal-entity", "S-XXE", "POST /telegrams", "POST /postcards", "entities are expanded"),
-    mutant("xml-beside-json", "S-XXE", "POST /circulars", "POST /leaflets", "where JSON is documented XML is read, too, with its entities"),
+    mutant("xml-internal-entity", "S-XXE", "POST /cables", "POST /wires", "entities are expanded"),
+    mutant("xml-beside-json", "S-XXE", "POST /circulars", "POST /flyers", "where JSON is documented XML is read, too, with its entities"),
 ];
 
 pub(super) const AREA: Area = Area { name: "forgery", mutants: MUTANTS, operations, finish: None };
@@ -123,16 +123,16 @@ fn documents() -> Vec<Op> {
         xml("/waybills")
             .answer(|call| read(call, if call.on("xml-external-entity") { Parser::Fetches } else { Parser::Refuses })),
         xml("/receipts").answer(|call| read(call, Parser::Refuses)),
-        xml("/telegrams")
+        xml("/cables")
             .answer(|call| read(call, if call.on("xml-internal-entity") { Parser::Expands } else { Parser::Ignores })),
-        xml("/postcards").answer(|call| read(call, Parser::Ignores)),
+        xml("/wires").answer(|call| read(call, Parser::Ignores)),
         json_note("/circulars").lapse("xml-beside-json", "body", "media-type").answer(move |call| {
             match call.body["note"].is_null() {
                 true => read(call, Parser::Fetches),
                 false => plain(call),
             }
         }),
-        json_note("/leaflets").answer(plain),
+        json_note("/flyers").answer(plain),
     ]
 }
 

@@ -127,7 +127,7 @@ fn lists() -> Vec<Op> {
             let digits: String = customer.chars().take_while(char::is_ascii_digit).collect();
             json(200, shown(&matching(|row| column(row, "id") == digits)))
         }),
-        search("/gazettes").answer(|call| {
+        search("/digests").answer(|call| {
             let q = call.text("q").unwrap_or_default();
             if call.on("sql-search") {
                 let condition = format!("(title LIKE '%{q}%')");
@@ -140,7 +140,7 @@ fn lists() -> Vec<Op> {
             let parts: Vec<&str> = call.text("q").unwrap_or_default().split(" OR ").collect();
             json(200, shown(&matching(|row| parts.iter().any(|part| column(row, "title").contains(*part)))))
         }),
-        sorted("/ledgers").lapse("sql-sort", "query sort", "enum").answer(|call| {
+        sorted("/cashbooks").lapse("sql-sort", "query sort", "enum").answer(|call| {
             let mut rows = Vec::new();
             for row in BOOKS {
                 match evaluate(call.text("sort").unwrap_or("id"), row, Dialect::Sql) {

@@ -90,7 +90,7 @@ fn files() -> Vec<Op> {
             if call.on("way-out") { found(read(&format!("/srv/manuals/{name}"))) } else { found(listed(name)) }
         }),
         // A name that is not in the list says so, and names the file that everybody asks for.
-        file("/leaflets").answer(move |call| match listed(call.text("file").unwrap_or("intro.txt")) {
+        file("/guidebooks").answer(move |call| match listed(call.text("file").unwrap_or("intro.txt")) {
             Some(text) => json(200, json!({"text": text})),
             None => error(404, "no such file; /etc/passwd with root:x: is not here either"),
         }),
