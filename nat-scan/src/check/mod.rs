@@ -364,8 +364,22 @@ pub enum Profile {
     /// What is proved and asked politely.
     #[default]
     Quiet,
-    /// Also checks that put load on the target or leave things behind, and what is likely but not proved.
+    /// Also checks that put load on the target or leave things behind, what is likely but not proved, and ten times as
+    /// many places.
     Thorough,
+}
+
+impl Profile {
+    /// How many places (operations, fields, users) a check looks at, when a quiet scan looks at this many.
+    ///
+    /// A bound of its own keeps a large API from costing a quiet scan hours; in a thorough one only the budget should.
+    #[must_use]
+    pub const fn at_most(self, quiet: usize) -> usize {
+        match self {
+            Self::Quiet => quiet,
+            Self::Thorough => quiet.saturating_mul(10),
+        }
+    }
 }
 
 /// When a security check runs: what disturbs others comes later.
@@ -412,6 +426,11 @@ pub struct SecurityContext<'a> {
 }
 
 impl<'a> SecurityContext<'a> {
+    /// As [`Profile::at_most`].
+    pub(crate) const fn at_most(&self, quiet: usize) -> usize {
+        self.profile.at_most(quiet)
+    }
+
     /// What stages of resources need: objects of the scan's own, made as any identity.
     pub(crate) fn surroundings(&self) -> Surroundings<'a> {
         Surroundings { api: self.api, prober: self.prober, accepted: self.accepted, seed: self.seed, nonce: self.nonce }

@@ -242,7 +242,7 @@ impl Recheck {
         }
         let Some(scene) = &stage.scene else { return false };
         let prober = self.prober();
-        prober.allow(MAX_CHECK_REQUESTS);
+        prober.allow(Profile::Thorough.at_most(MAX_CHECK_REQUESTS) as u64);
         prober.begin(id);
         let callback = self.callback().await;
         let on = Ground { baselines: &scene.baselines, accepted: &scene.accepted, traffic: &scene.traffic };

@@ -33,8 +33,8 @@ use crate::generate::{Base, Phase};
 use crate::journal::Journal;
 use crate::spec::SpecVersion;
 
-/// Requests that one security check may use at most.
-pub(super) const MAX_CHECK_REQUESTS: u64 = 5_000;
+/// Requests that one security check may use at most, as [`Profile::at_most`].
+pub(super) const MAX_CHECK_REQUESTS: usize = 5_000;
 
 /// What the engine brings along: its checks, and how long it waits.
 pub(super) struct Equipment {
@@ -314,7 +314,7 @@ async fn check_all(
     for (at, check) in checks.iter().enumerate() {
         let share = session.line.budget.left().saturating_mul(check.weight()) / weight.max(1);
         weight -= check.weight();
-        prober.allow(share.min(MAX_CHECK_REQUESTS));
+        prober.allow(share.min(config.profile.at_most(MAX_CHECK_REQUESTS) as u64));
         prober.begin(check.info().id);
         let running = AssertUnwindSafe(check.run(&cx)).catch_unwind();
         let findings = tokio::select! {

@@ -1,4 +1,4 @@
-//! The security half of the farm. Each area is scanned alone, with two users of the scan's own and an administrator.
+//! The security half of the farm: each area alone, and all together, with two users of the scan's own and an administrator.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ async fn scan(on: Switches, areas: &[Area], seed: u64) -> Outcome {
             password: ADMIN.1.to_owned().into(),
         }),
         profile: Profile::Thorough,
-        max_requests: 20_000,
+        max_requests: 20_000 * areas.len() as u64,
         max_bytes: 256 << 20,
         seed,
         scan_id: "scan_farm".to_owned(),
@@ -83,6 +83,12 @@ macro_rules! areas {
             insta::assert_snapshot!(stringify!($name), judge(&[*area], SEEDS).await);
         }
     )*};
+}
+
+/// Everything of one target: what one check learns or leaves behind disturbs no other, and no check stops before the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn together() {
+    insta::assert_snapshot!("together", judge(AREAS, 1..=1).await);
 }
 
 areas!(authentication, authorization, configuration, document, exposure, forgery, graphql, injection, limits);

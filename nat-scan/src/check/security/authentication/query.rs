@@ -49,7 +49,7 @@ impl SecurityCheck for TokenInUrl {
             return Vec::new();
         }
         let gates = gates(cx).await;
-        for gate in gates.iter().take(MAX_TRIED) {
+        for gate in gates.iter().take(cx.at_most(MAX_TRIED)) {
             if let Some(found) = probe(cx, gate, &worn).await {
                 return vec![found];
             }

@@ -223,7 +223,7 @@ pub(super) fn candidates(
             found.push(Candidate { name: name.to_owned(), values, observed: false, read_only: false });
         }
     }
-    found.truncate(MAX_CANDIDATES);
+    found.truncate(cx.at_most(MAX_CANDIDATES));
     found
 }
 

@@ -71,7 +71,7 @@ pub(super) fn grounds(cx: &SecurityContext<'_>) -> Vec<Resource> {
         one.views.retain(|view| cx.api.operations.get(*view).is_some_and(|view| !destroys(&view.path)));
     }
     all.sort_by_key(|one| ![one.read, one.create, one.put, one.patch, one.delete].into_iter().any(works));
-    all.truncate(MAX_RESOURCES);
+    all.truncate(cx.at_most(MAX_RESOURCES));
     all
 }
 
@@ -293,7 +293,7 @@ pub(super) fn lists_of(cx: &SecurityContext<'_>, resource: &Resource) -> Vec<usi
             found.push(operation.index);
         }
     }
-    found.truncate(MAX_LISTS);
+    found.truncate(cx.at_most(MAX_LISTS));
     found
 }
 

@@ -61,7 +61,7 @@ impl SecurityCheck for ForeignReference {
             return found;
         }
         let around = cx.surroundings();
-        let mut left = MAX_REFERENCES;
+        let mut left = cx.at_most(MAX_REFERENCES);
         for resource in grounds(cx) {
             let stage = Stage::new(&around, &resource);
             let references = references(cx, &stage);

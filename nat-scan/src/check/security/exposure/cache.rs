@@ -27,7 +27,7 @@ const BY_ITSELF: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N";
 const BY_A_LINK: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:N/A:N";
 
 /// Operations tried: the cache is nearly always one for the whole server.
-const MAX_OPERATIONS: usize = 8;
+const MAX_OPERATIONS: usize = 24;
 
 /// An address that is new to the cache and means the same to the server.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ impl SecurityCheck for CachedPrivate {
         let mut tried = 0;
         for (operation, baseline) in cx.api.operations.iter().zip(cx.baselines) {
             let Some(baseline) = baseline.as_ref().filter(|_| operation.method == "GET") else { continue };
-            if tried >= MAX_OPERATIONS {
+            if tried >= cx.at_most(MAX_OPERATIONS) {
                 break;
             }
             // What anybody may read may be cached. The address is one that no cache knows yet.

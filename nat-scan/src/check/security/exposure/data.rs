@@ -57,7 +57,7 @@ impl SecurityCheck for ExcessiveData {
         for (index, exchange) in baselines.chain(traffic) {
             let Some(operation) = cx.api.operations.get(index).filter(|_| is_success(exchange)) else { continue };
             for hit in hits(operation, exchange) {
-                if found.len() < MAX_CONFIRMED
+                if found.len() < cx.at_most(MAX_CONFIRMED)
                     && !(hit.kind == Kind::InternalAddress && is_of_target(cx, &hit.value))
                     && may_repeat(cx, &exchange.request.method)
                     && seen.insert((index, hit.location.clone(), hit.kind))

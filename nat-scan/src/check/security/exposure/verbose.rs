@@ -52,7 +52,7 @@ impl SecurityCheck for VerboseError {
         let mut seen = BTreeSet::new();
         let mut found: Vec<Finding> = Vec::new();
         for (operation, exchange, leak) in leaks {
-            if found.len() >= MAX_CONFIRMED {
+            if found.len() >= cx.at_most(MAX_CONFIRMED) {
                 break;
             }
             // One place in the program is one defect, however many operations lead there.
@@ -73,7 +73,7 @@ impl SecurityCheck for VerboseError {
 /// Values of a wrong kind, in working requests to operations that let nothing slip so far: what leaks.
 async fn provoke(cx: &SecurityContext<'_>, known: &BTreeSet<usize>) -> Vec<(usize, Exchange)> {
     let mut found = Vec::new();
-    let mut left = MAX_PROVOKED;
+    let mut left = cx.at_most(MAX_PROVOKED);
     for operation in &cx.api.operations {
         if !may_repeat(cx, &operation.method) || known.contains(&operation.index) {
             continue;

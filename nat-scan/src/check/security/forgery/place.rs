@@ -145,7 +145,7 @@ impl Place<'_> {
 /// Every place, in the order of the document; headers last.
 pub(super) fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Place<'a>> {
     let mut found: Vec<Place<'a>> = points(cx).into_iter().filter_map(place_of).collect();
-    found.truncate(MAX_PLACES);
+    found.truncate(cx.at_most(MAX_PLACES));
     let gets = cx.api.operations.iter().zip(cx.baselines).filter_map(|(operation, baseline)| {
         let baseline = baseline.as_ref().filter(|baseline| is_success(baseline))?;
         (operation.method == "GET" && may_repeat(cx, "GET")).then_some((operation, baseline))

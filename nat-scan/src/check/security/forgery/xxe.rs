@@ -85,7 +85,7 @@ fn sheets<'a>(cx: &SecurityContext<'a>) -> Vec<Sheet<'a>> {
         let sheet = move |(at, point): (usize, Point<'a>)| Sheet { point, operation, is_first: at == 0 };
         texts.take(MAX_TEXTS).enumerate().map(sheet).collect::<Vec<_>>()
     };
-    with_body.take(MAX_OPERATIONS).flat_map(of).collect()
+    with_body.take(cx.at_most(MAX_OPERATIONS)).flat_map(of).collect()
 }
 
 /// A document whose entities are at the scan's listener.

@@ -71,7 +71,7 @@ async fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
             && !is_refused(cx, point)
             && !changes_secrets(cx, point.operation)
     };
-    settled(cx, points(cx).into_iter().filter(wanted).take(MAX_PLACES).collect()).await
+    settled(cx, points(cx).into_iter().filter(wanted).take(cx.at_most(MAX_PLACES)).collect()).await
 }
 
 /// Where an operation works only with the texts that it knows, its places are those of such a request.

@@ -54,7 +54,7 @@ impl SecurityCheck for Prototype {
                 && !changes_secrets(cx, operation)
         });
         let mut found = Vec::new();
-        for operation in writes.take(MAX_OPERATIONS) {
+        for operation in writes.take(cx.at_most(MAX_OPERATIONS)) {
             for way in WAYS {
                 if let Some(finding) = prove(cx, operation, way).await {
                     found.push(finding);

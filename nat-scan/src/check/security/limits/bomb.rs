@@ -47,7 +47,7 @@ impl SecurityCheck for ExpandingBody {
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
         let usable = cx.api.operations.iter().filter(|one| one.body.is_some() && may_repeat(cx, &one.method));
         let mut found = Vec::new();
-        for operation in usable.take(MAX_OPERATIONS) {
+        for operation in usable.take(cx.at_most(MAX_OPERATIONS)) {
             found.extend(probe(cx, operation).await);
         }
         found
