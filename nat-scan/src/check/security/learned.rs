@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) gates: HashMap<As, Arc<Vec<Gate>>>,
     /// The secret that signs tokens, once it was looked for.
     pub(crate) jwt_secret: Option<Option<Guessed>>,
+    /// Paths that answer and that nobody documented, once somebody looked for them.
+    pub(crate) hidden: Option<Arc<Vec<super::exposure::Hidden>>>,
     /// Endpoints that speak GraphQL, once somebody looked for them.
     pub(crate) graphql: Option<Vec<std::sync::Arc<super::graphql::Endpoint>>>,
 }

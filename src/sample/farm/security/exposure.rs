@@ -30,6 +30,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("open-metrics", "S-DBG", "GET /metrics", "GET /debug", "metrics are public"),
     mutant("open-old-version", "S-INV", "GET /v1/wallets", "GET /v1/ledgers", "the old version asks for no credentials"),
     mutant("forgotten-path", "S-INV", "*", "GET /private", "a path that nobody documented answers (GET /backup)"),
+    at(mutant("hidden-secret", "S-EDE", "GET /internal", "GET /test", "a path that nobody documented answers hashes of passwords"), "response /clerks/[]/pass_hash"),
     mutant("internal-document", "S-DOC", "GET /internal/openapi.json", "GET /docs", "an internal document is public"),
     mutant("cached-private-answer", "S-CACHE", "GET /statements", "GET /remittances", "a cache gives the answer of a user to anybody"),
 ];
@@ -195,6 +196,9 @@ fn hidden() -> Vec<Op> {
             reply(200, &[("content-type", "text/html"), guarded[0]], page)
         }),
         only_with("forgotten-path", "/backup", || answer(200, json!({"tables": ["users", "orders"]}))),
+        only_with("hidden-secret", "/internal", || answer(200, json!({"clerks": [{"id": 1, "pass_hash": BCRYPT}]}))),
+        // The same without anything to hide.
+        only_with("hidden-secret", "/test", || answer(200, json!({"clerks": [{"id": 1, "pass_hash": "********"}]}))),
         always("/private", || error(403, "only from the office")),
         only_with("internal-document", "/internal/openapi.json", || {
             answer(

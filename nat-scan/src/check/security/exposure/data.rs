@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::detector::{Harm, Kind, detect, is_login_password};
-use super::people;
+use super::{forgotten, people};
 use crate::check::functional::grants_credentials;
 use crate::check::security::documented::{Described, Step, described};
 use crate::check::security::{is_echo, is_success, may_repeat, rightful, without_credentials};
@@ -35,11 +35,11 @@ const MAX_DEPTH: usize = 32;
 
 /// A secret in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Hit {
-    kind: Kind,
+pub(super) struct Hit {
+    pub(super) kind: Kind,
     /// Without indices: `/users/[]/password`.
-    location: String,
-    value: String,
+    pub(super) location: String,
+    pub(super) value: String,
     described: Described,
 }
 
@@ -56,7 +56,7 @@ impl SecurityCheck for ExcessiveData {
         let mut found = Vec::new();
         for (index, exchange) in baselines.chain(traffic) {
             let Some(operation) = cx.api.operations.get(index).filter(|_| is_success(exchange)) else { continue };
-            for hit in hits(operation, exchange) {
+            for hit in hits(Some(operation), exchange) {
                 if found.len() < cx.at_most(MAX_CONFIRMED)
                     && !(hit.kind == Kind::InternalAddress && is_of_target(cx, &hit.value))
                     && may_repeat(cx, &exchange.request.method)
@@ -67,27 +67,29 @@ impl SecurityCheck for ExcessiveData {
             }
         }
         found.extend(people::findings(cx).await);
+        found.extend(forgotten::findings(cx).await);
         found
     }
 }
 
 /// The target is reached by such an address itself: what it says about its network is no news.
-fn is_of_target(cx: &SecurityContext<'_>, value: &str) -> bool {
+pub(super) fn is_of_target(cx: &SecurityContext<'_>, value: &str) -> bool {
     let authority = cx.prober.origin().split("://").nth(1).unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     value.contains(host) || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_private())
 }
 
-fn hits(operation: &Operation, exchange: &Exchange) -> Vec<Hit> {
+/// The secrets of an answer. Without an operation nothing is documented.
+pub(super) fn hits(operation: Option<&Operation>, exchange: &Exchange) -> Vec<Hit> {
     let Some(json) = exchange.json() else { return Vec::new() };
     let mut hits = Vec::new();
     walk(json, &mut Vec::new(), &mut |steps, name, value| {
         let Some(kind) = detect(name, value) else { return };
         let text = value.as_str().unwrap_or_default();
         // Handing out tokens is the job of a login; what we sent ourselves is nobody's secret.
-        let expected = kind == Kind::Jwt && grants_credentials(operation);
+        let expected = kind == Kind::Jwt && operation.is_some_and(grants_credentials);
         let echoed = is_echo(&exchange.request, text);
-        let described = describe(operation, exchange, steps);
+        let described = operation.map_or(Described::Undocumented, |operation| describe(operation, exchange, steps));
         // A password is no use to who reads it, even where the document has it.
         let is_read_back = matches!(kind, Kind::Password | Kind::PasswordHash)
             && is_login_password(name)
@@ -159,7 +161,7 @@ pub(super) fn schema_of<'a>(operation: &'a Operation, exchange: &Exchange) -> Op
 async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchange, hit: &Hit) -> Option<Finding> {
     let shows = |exchange: &Exchange| {
         let same = |again: &Hit| again.kind == hit.kind && again.location == hit.location;
-        is_success(exchange) && hits(operation, exchange).iter().any(same)
+        is_success(exchange) && hits(Some(operation), exchange).iter().any(same)
     };
     let request = without_credentials(cx, &seen.request);
     let repeat = cx.prober.send(Some(operation.index), request.clone(), rightful(cx)).await?;
@@ -185,16 +187,21 @@ async fn confirm(cx: &SecurityContext<'_>, operation: &Operation, seen: &Exchang
         .confidence(Confidence::Confirmed);
     let mut values: Vec<String> = Vec::new();
     for exchange in [seen, &repeat, &control] {
-        values.extend(hits(operation, exchange).into_iter().map(|hit| hit.value));
+        values.extend(hits(Some(operation), exchange).into_iter().map(|hit| hit.value));
     }
     let report = cx.report.masking(values.iter().map(String::as_str));
     let exchanges = [(Role::Probe, seen), (Role::Repeat, &repeat), (Role::Control, &control)];
     let finding = report.build(&INFO, &suspicion, Some(operation), &exchanges);
-    Some(match (hit.kind.harm(), is_public) {
+    Some(rated(finding, hit.kind.harm(), is_public))
+}
+
+/// As bad as what is shown, to whom.
+pub(super) fn rated(finding: Finding, harm: Harm, is_public: bool) -> Finding {
+    match (harm, is_public) {
         (Harm::Much, true) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"),
         (Harm::Much, false) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N"),
         (Harm::Some, true) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"),
         (Harm::Some, false) => finding.rated("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N"),
         (Harm::Little, _) => finding,
-    })
+    }
 }

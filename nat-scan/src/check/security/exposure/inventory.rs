@@ -4,6 +4,7 @@
 //! one gives to its users is a finding of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -42,13 +43,14 @@ const AT_ROOT: [&str; 9] = ["admin", "internal", "debug", "config", "test", "use
 const IN_FOLDER: [&str; 6] = ["export", "debug", "all", "admin", "internal", "backup"];
 
 /// An answer at a path that nobody documented.
-struct Hidden {
-    path: String,
+pub(crate) struct Hidden {
+    pub(super) path: String,
     /// Who got the answer.
-    who: As,
-    probe: Exchange,
-    control: Exchange,
-    repeat: Exchange,
+    pub(super) who: As,
+    pub(super) probe: Exchange,
+    /// To a path beside it that nobody knows.
+    pub(super) control: Exchange,
+    pub(super) repeat: Exchange,
     /// The path that is refused where this one is not.
     guarded: Option<String>,
 }
@@ -60,15 +62,26 @@ impl SecurityCheck for Inventory {
     }
 
     async fn run(&self, cx: &SecurityContext<'_>) -> Vec<Finding> {
-        let mut hidden = versions(cx).await;
-        hidden.extend(siblings(cx).await);
-        hidden.sort_by(|a, b| a.path.cmp(&b.path));
-        hidden.dedup_by(|a, b| a.path == b.path);
-        let (weaker, others): (Vec<Hidden>, Vec<Hidden>) = hidden.into_iter().partition(|one| one.guarded.is_some());
+        let hidden = known(cx).await;
+        let (weaker, others): (Vec<&Hidden>, Vec<&Hidden>) = hidden.iter().partition(|one| one.guarded.is_some());
         let mut found: Vec<Finding> = weaker.iter().map(|one| weaker_finding(cx, one)).collect();
         found.extend(others_finding(cx, &others));
         found
     }
+}
+
+/// What answers and is not documented, looked for once a scan.
+pub(super) async fn known(cx: &SecurityContext<'_>) -> Arc<Vec<Hidden>> {
+    if let Some(known) = cx.learned.with(|facts| facts.hidden.clone()) {
+        return known;
+    }
+    let mut hidden = versions(cx).await;
+    hidden.extend(siblings(cx).await);
+    hidden.sort_by(|a, b| a.path.cmp(&b.path));
+    hidden.dedup_by(|a, b| a.path == b.path);
+    let hidden = Arc::new(hidden);
+    cx.learned.with(|facts| facts.hidden = Some(Arc::clone(&hidden)));
+    hidden
 }
 
 fn weaker_finding(cx: &SecurityContext<'_>, one: &Hidden) -> Finding {
@@ -82,7 +95,7 @@ fn weaker_finding(cx: &SecurityContext<'_>, one: &Hidden) -> Finding {
     cx.report.build(&INFO, &suspicion, None, &evidence(one)).rated(WEAKER)
 }
 
-fn others_finding(cx: &SecurityContext<'_>, others: &[Hidden]) -> Option<Finding> {
+fn others_finding(cx: &SecurityContext<'_>, others: &[&Hidden]) -> Option<Finding> {
     let first = others.first()?;
     let paths: Vec<&str> = others.iter().map(|one| one.path.as_str()).collect();
     let explanation = format!("Not documented, and alive: {}.", paths.join(", "));

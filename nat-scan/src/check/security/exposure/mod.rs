@@ -6,6 +6,7 @@ mod data;
 mod debug;
 mod detector;
 mod extra;
+mod forgotten;
 mod inventory;
 mod people;
 mod places;
@@ -16,6 +17,8 @@ mod verbose;
 mod version;
 
 use crate::check::SecurityCheck;
+
+pub(super) use inventory::Hidden;
 
 /// Whether an example of the document is a secret that works somewhere.
 pub(super) use detector::{Harm, detect};

@@ -276,6 +276,7 @@ mod version {
 
 mod inventory {
     use super::*;
+    use crate::check::security::exposure::data::ExcessiveData;
     use crate::check::security::exposure::inventory::Inventory as Check;
 
     fn wallets() -> Api {
@@ -298,6 +299,23 @@ mod inventory {
             _ => not_found(),
         })
         .check(&Check, &[("GET /v1/wallets", "", Severity::High)]);
+    }
+
+    #[test]
+    fn secrets_of_hidden_paths_are_exposed_data() {
+        const HASH: &str = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
+        fn shows(path: &str, hash: &str) -> Response {
+            match path {
+                "/v2/wallets" => coins(),
+                "/internal" => json_answer(200, &json!({"clerks": [{"pass_hash": hash}]})),
+                _ => not_found(),
+            }
+        }
+        let place = "response /clerks/[]/pass_hash";
+        let found = Scan::new(wallets(), |request, _| shows(&request.target, HASH))
+            .check(&ExcessiveData, &[("GET /internal", place, Severity::High)]);
+        assert!(!serde_json::to_string(&found).unwrap().contains(HASH), "a secret is shown");
+        Scan::new(wallets(), |request, _| shows(&request.target, "********")).check(&ExcessiveData, &[]);
     }
 
     #[test]
