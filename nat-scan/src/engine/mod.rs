@@ -34,6 +34,7 @@ mod scope;
 mod scout;
 mod sequences;
 mod session;
+mod shorten;
 mod signature;
 mod slow;
 mod tally;

@@ -89,9 +89,11 @@ impl<'a> ScanProber<'a> {
         passage: &Passage,
         operation: Option<usize>,
         mut request: Request,
-        who: As,
+        (who, purpose): (As, Purpose),
     ) -> Option<Exchange> {
-        self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        // What a check may send is for finding things.
+        let takes = u64::from(purpose == Purpose::Probe);
+        self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(takes)).ok()?;
         let about = operation.and_then(|index| self.session.api.operations.get(index));
         if !self.session.fence.permits(&request, about) {
             // No answer, but no reason either to stop asking about other operations.
@@ -101,7 +103,7 @@ impl<'a> ScanProber<'a> {
         }
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);
-        let how = Sending { fresh, purpose: Purpose::Probe, operation, paid: false };
+        let how = Sending { fresh, purpose, operation, paid: false };
         let answer = self.session.exchange(passage, &mut request, who, how).await?;
         let truth = about.map_or(WireTruth::Ambiguous, |operation| self.session.classify(operation, &request));
         let exchange = Exchange::new(None, request, answer.result, truth, answer.at).sent_as(who);
@@ -130,7 +132,7 @@ impl Prober for ScanProber<'_> {
             return None;
         }
         let passage = self.passage(&request, who);
-        let exchange = self.send_at(&passage, operation, request, who).await;
+        let exchange = self.send_at(&passage, operation, request, (who, Purpose::Probe)).await;
         passage.finish();
         exchange
     }
@@ -220,22 +222,27 @@ impl Prober for ScanProber<'_> {
 /// A prober whose requests belong to one place at a time: those of a check on a resource, which count only together.
 pub(super) struct Lane<'a> {
     prober: &'a ScanProber<'a>,
-    passage: Mutex<Arc<Passage>>,
+    place: Mutex<(Arc<Passage>, Purpose)>,
 }
 
 impl<'a> Lane<'a> {
     pub(super) fn new(prober: &'a ScanProber<'a>, description: &str) -> Self {
-        Self { prober, passage: Mutex::new(Arc::new(prober.session.passage(description))) }
+        Self { prober, place: Mutex::new((Arc::new(prober.session.passage(description)), Purpose::Probe)) }
+    }
+
+    fn place(&self) -> (Arc<Passage>, Purpose) {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&place.0), place.1)
     }
 
     fn passage(&self) -> Arc<Passage> {
-        Arc::clone(&self.passage.lock().unwrap_or_else(PoisonError::into_inner))
+        self.place().0
     }
 
-    /// Comes to another place.
-    pub(super) fn enter(&self, description: &str) {
+    /// Comes to another place, for this purpose.
+    pub(super) fn enter(&self, description: &str, purpose: Purpose) {
         let next = Arc::new(self.prober.session.passage(description));
-        *self.passage.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = (next, purpose);
     }
 
     /// The place is done.
@@ -253,7 +260,8 @@ impl Prober for Lane<'_> {
         if who != As::Primary && !self.has(who) {
             return None;
         }
-        self.prober.send_at(&self.passage(), operation, request, who).await
+        let (passage, purpose) = self.place();
+        self.prober.send_at(&passage, operation, request, (who, purpose)).await
     }
 
     fn base_path(&self) -> &str {

@@ -7,12 +7,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 
-use super::budget::Stop;
+use super::budget::{Purpose, Stop};
 use super::event::Event;
 use super::execute::{Driver, halt};
 use super::fingerprint::CatchAll;
 use super::narrate::span;
 use super::probe::{Lane, ScanProber};
+use super::shorten::shorten;
 use crate::check::Exchange;
 use crate::check::stateful::{Raised, Resource, ResourceCheck, Stage, Surroundings, resources};
 use crate::finding::{Finding, Role};
@@ -116,14 +117,23 @@ async fn on_resource(
         }
         let id = check.info().id;
         // A check may stand there twice; its place in the list does not.
-        lane.enter(&format!("sequence {subject} {id} {at}"));
+        lane.enter(&format!("sequence {subject} {id} {at}"), Purpose::Probe);
         let run = AssertUnwindSafe(proved(&stage, *check)).catch_unwind().await;
         lane.leave();
         let Ok(raised) = run else {
             verdicts.push(Verdict { check: id, findings: Vec::new(), tried: true, broke: true });
             continue;
         };
-        let findings = raised.into_iter().map(|raised| {
+        let mut shown = Vec::new();
+        for (number, raised) in raised.into_iter().enumerate() {
+            lane.enter(&format!("shorter {subject} {id} {at} {number}"), Purpose::Minimise);
+            let search = shorten(session, &stage, *check, &raised);
+            // A check that breaks on fewer steps has shown more with all of them.
+            let shorter = AssertUnwindSafe(search).catch_unwind().await.ok().flatten();
+            lane.leave();
+            shown.push(shorter.unwrap_or(raised));
+        }
+        let findings = shown.into_iter().map(|raised| {
             let operation = session.api.operations.get(raised.operation);
             let evidence: Vec<(Role, &Exchange)> =
                 raised.evidence.iter().map(|(role, exchange)| (*role, exchange)).collect();
@@ -143,9 +153,5 @@ async fn proved(stage: &Stage<'_>, check: &dyn ResourceCheck) -> Vec<Raised> {
         return first;
     }
     let again = check.attempt(stage).await;
-    let same = |one: &Raised, two: &Raised| {
-        let (a, b) = (&one.suspicion, &two.suspicion);
-        one.operation == two.operation && a.is_same(b)
-    };
-    first.into_iter().filter(|one| again.iter().any(|two| same(one, two))).collect()
+    first.into_iter().filter(|one| again.iter().any(|two| one.is_like(two))).collect()
 }

@@ -16,6 +16,7 @@ use crate::transport::{Request, TransportError};
 
 mod minimise;
 mod random;
+mod shorten;
 
 const SPEC: &str = r#"{
   "openapi": "3.1.0", "info": {"title": "Pets", "version": "1"},

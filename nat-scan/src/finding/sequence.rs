@@ -43,18 +43,28 @@ impl FindingBuilder {
     /// Exchanges as steps that another run can repeat: what an answer names and a later request uses is captured.
     pub(crate) fn tale(&self, exchanges: &[&Exchange]) -> Vec<Step> {
         let mut sequence = self.sequence();
+        let mut known: Vec<String> = Vec::new();
         for (at, exchange) in exchanges.iter().enumerate() {
             sequence = sequence.then(exchange);
             let later = exchanges.get(at + 1..).unwrap_or_default();
             let used = |text: &str| {
                 later.iter().any(|later| later.request.target.split(['/', '?', '&', '=']).any(|part| part == text))
             };
+            let tag = exchange.response().and_then(|response| response.header("etag"));
+            let conditional =
+                |tag: &str| later.iter().any(|later| later.request.header("if-match") == Some(tag.as_bytes()));
+            if tag.is_some_and(conditional) {
+                sequence = sequence.capture(&format!("v{at}_etag"), CaptureFrom::Header("etag".to_owned()));
+            }
             for (name, value) in exchange.json().and_then(serde_json::Value::as_object).into_iter().flatten() {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                if (value.is_string() || value.is_number()) && used(&text) {
+                // The id of a parent stands in what is made below it, too.
+                let is_news = name == "id" || !known.contains(&text);
+                if (value.is_string() || value.is_number()) && is_news && used(&text) {
                     let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
                     let name = format!("v{at}_{}", crate::chain::key(name));
                     sequence = sequence.capture(&name, CaptureFrom::Body(pointer));
+                    known.push(text);
                     break;
                 }
             }
@@ -105,12 +115,13 @@ fn size(step: &Step) -> usize {
     step.target.len() + headers + body
 }
 
+/// The exchange with placeholders for what was captured; where two answers gave the same value, the later one counts.
 fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -> Step {
     let request = &exchange.request;
     let headers = request.headers.iter().filter_map(|(name, value)| {
         let latin1 = std::str::from_utf8(value).is_err();
         let value = own_value(name, value, exchange.identity, redactor)?;
-        let value = values.iter().fold(value, |text, (value, name)| replace(&text, value, name));
+        let value = values.iter().rev().fold(value, |text, (value, name)| replace(&text, value, name));
         Some(StepHeader { name: name.clone(), value, latin1 })
     });
     let left_out = request.headers.iter().filter(|(name, _)| is_left_out(name, exchange.identity, redactor));
@@ -120,11 +131,11 @@ fn step(exchange: &Exchange, redactor: &Redactor, values: &[(String, String)]) -
         redactor.credential_queries().iter().for_each(|name| crate::identity::without_query(&mut own, name));
     }
     let target = without_secrets(own.target.as_bytes(), redactor);
-    let target = values.iter().fold(target, |text, (value, name)| in_target(&text, value, name));
+    let target = values.iter().rev().fold(target, |text, (value, name)| in_target(&text, value, name));
     let body = request.body.as_ref().map(|body| match std::str::from_utf8(body) {
         Ok(_) => {
             let text = without_secrets(body, redactor);
-            StepBody::Text(values.iter().fold(text, |text, (value, name)| in_body(&text, value, name)))
+            StepBody::Text(values.iter().rev().fold(text, |text, (value, name)| in_body(&text, value, name)))
         }
         Err(_) => StepBody::Base64(STANDARD.encode(redactor.bytes(body))),
     });

@@ -76,5 +76,7 @@ async fn stale(stage: &Stage<'_>) -> Option<Raised> {
     );
     let suspicion =
         Suspicion::new(Severity::Medium, "header If-Match", "stale-accepted", text).confidence(Confidence::Confirmed);
-    Some(Raised::new(change, suspicion, vec![(Role::Baseline, shown), (Role::Control, first), (Role::Probe, second)]))
+    let evidence =
+        vec![(Role::Baseline, thing.made), (Role::Baseline, shown), (Role::Control, first), (Role::Probe, second)];
+    Some(Raised::new(change, suspicion, evidence))
 }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::same::{differences, object, volatile};
-use super::stage::is_success;
-use super::{Raised, Resource, ResourceCheck, Stage};
+use super::same::{differences, object};
+use super::stage::{Seen, is_success};
+use super::{Raised, Resource, ResourceCheck, Spare, Stage};
 use crate::check::{CheckInfo, Suspicion};
 use crate::finding::{Confidence, Role, Severity};
 
@@ -39,8 +39,7 @@ impl ResourceCheck for UseAfterDelete {
 async fn after_delete(stage: &Stage<'_>) -> Option<Raised> {
     let (read, delete) = (stage.resource.read?, stage.resource.delete?);
     let thing = stage.create().await?;
-    let (before, shown) = stage.read(&thing).await?;
-    let (again, _) = stage.read(&thing).await?;
+    let Seen { before, volatile, shown } = stage.look(&thing).await?;
     let removed = stage.call(delete, &thing).await?;
     if !is_success(&removed) || object(&before).is_none_or(serde_json::Map::is_empty) {
         return None;
@@ -48,7 +47,7 @@ async fn after_delete(stage: &Stage<'_>) -> Option<Raised> {
     let after = stage.read_until(&thing, |status| !(200..300).contains(&status)).await?;
     let still = is_success(&after).then(|| after.json()).flatten()?;
     // A server that marks what was removed instead of hiding it shows another object.
-    if !differences(&before, still, &volatile(&before, &again)).is_empty() || is_marked(still) {
+    if !differences(&before, still, &volatile).is_empty() || is_marked(still) {
         return None;
     }
     let status = after.status().unwrap_or_default();
@@ -57,9 +56,11 @@ async fn after_delete(stage: &Stage<'_>) -> Option<Raised> {
         removed.status().unwrap_or_default()
     );
     let suspicion = Suspicion::new(Severity::High, "", "use-after-delete", text).confidence(Confidence::Confirmed);
-    let evidence =
-        vec![(Role::Baseline, thing.made), (Role::Baseline, shown), (Role::Control, removed), (Role::Probe, after)];
-    Some(Raised::new(read, suspicion, evidence))
+    let spare = shown.iter().map(|_| Spare::Look).collect();
+    let mut evidence = vec![(Role::Baseline, thing.made)];
+    evidence.extend(shown.map(|shown| (Role::Baseline, shown)));
+    evidence.extend([(Role::Control, removed), (Role::Probe, after)]);
+    Some(Raised::new(read, suspicion, evidence).sparing(spare))
 }
 
 /// The object itself says that it is removed.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::reflect::{brief, is_exempt};
 use super::same::{items, object, same};
 use super::stage::{Thing, is_refusal, is_success, place, put_body};
-use super::{Raised, Resource, ResourceCheck, Stage};
+use super::{Raised, Resource, ResourceCheck, Spare, Stage};
 use crate::check::{CheckInfo, Exchange, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Role, Severity};
@@ -126,6 +126,9 @@ impl ResourceCheck for ChangeLeaks {
     async fn attempt(&self, stage: &Stage<'_>) -> Vec<Raised> {
         let mut raised = Vec::new();
         for index in [stage.resource.put, stage.resource.patch].into_iter().flatten() {
+            if !stage.is_about(index) {
+                continue;
+            }
             raised.extend(change_leaks(stage, index).await);
         }
         raised
@@ -136,7 +139,11 @@ async fn change_leaks(stage: &Stage<'_>, index: usize) -> Option<Raised> {
     let thing = stage.create().await?;
     let (mut before, _) = stage.read(&thing).await?;
     let change = stage.body(index)?;
-    for broken in faults(stage, index, &[]).into_iter().take(MAX_FAULTS) {
+    let (mut earlier, mut spare) = (Vec::new(), Vec::new());
+    for (number, broken) in faults(stage, index, &[]).into_iter().take(MAX_FAULTS).enumerate() {
+        if stage.leaves_out(Spare::Change(number)) {
+            continue;
+        }
         // Members that are not the fault get values that differ from what is stored.
         let mut sent = broken.clone();
         if let (Some(sent), Some(change)) = (sent.as_object_mut(), change.as_object()) {
@@ -150,14 +157,16 @@ async fn change_leaks(stage: &Stage<'_>, index: usize) -> Option<Raised> {
         if !is_refusal(&refused) {
             // Perhaps it was taken, which is another defect: from here on that is what was there before.
             before = stage.read(&thing).await?.0;
-            continue;
+        } else if matches!(refused.truth, WireTruth::Negative { .. })
+            && let Some((suspicion, shown)) = taken(stage, index, &thing, object(&before)?, &sent, &refused).await
+        {
+            let mut evidence = vec![(Role::Baseline, thing.made)];
+            evidence.append(&mut earlier);
+            evidence.extend([(Role::Control, refused), (Role::Probe, shown)]);
+            return Some(Raised::new(index, suspicion, evidence).sparing(spare));
         }
-        if !matches!(refused.truth, WireTruth::Negative { .. }) {
-            continue;
-        }
-        if let Some(raised) = taken(stage, index, &thing, object(&before)?, &sent, refused).await {
-            return Some(raised);
-        }
+        earlier.push((Role::Control, refused));
+        spare.push(Spare::Change(number));
     }
     stage.clean_up(&thing).await;
     None
@@ -169,8 +178,8 @@ async fn taken(
     thing: &Thing,
     before: &serde_json::Map<String, Value>,
     sent: &Value,
-    refused: Exchange,
-) -> Option<Raised> {
+    refused: &Exchange,
+) -> Option<(Suspicion, Exchange)> {
     let (after, shown) = stage.read(thing).await?;
     let after = object(&after)?;
     let schema = stage.operation(index)?.body.as_ref().and_then(|body| body.content.first()?.schema.as_ref());
@@ -184,11 +193,7 @@ async fn taken(
         brief(now)
     );
     let suspicion = Suspicion::new(Severity::High, "", "change-leak", text).confidence(Confidence::Confirmed);
-    Some(Raised::new(
-        index,
-        suspicion,
-        vec![(Role::Baseline, thing.made.twin()), (Role::Control, refused), (Role::Probe, shown)],
-    ))
+    Some((suspicion, shown))
 }
 
 /// Bodies that break one thing, none of `spared`, the hard faults first, each built upon what is accepted.

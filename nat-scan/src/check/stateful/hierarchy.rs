@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::resource::resources;
-use super::same::{differences, object, volatile};
-use super::stage::is_success;
-use super::{Raised, Resource, ResourceCheck, Stage};
-use crate::check::{CheckInfo, Suspicion};
+use super::same::{differences, object};
+use super::stage::{Seen, Thing, is_success};
+use super::{Raised, Resource, ResourceCheck, Spare, Stage};
+use crate::check::{CheckInfo, Exchange, Suspicion};
 use crate::finding::{Confidence, Role, Severity};
 
 /// F049.
@@ -42,25 +42,20 @@ impl ResourceCheck for WrongParent {
 async fn below_another(stage: &Stage<'_>) -> Option<Raised> {
     let read = stage.resource.read?;
     let name = stage.resource.parents.last()?;
-    let (own, other) = (parent(stage, name).await?, parent(stage, name).await?);
+    let ((own, own_made), (other, other_made)) = (parent(stage, name).await?, parent(stage, name).await?);
     if own == other {
         return None;
     }
     let parents = BTreeMap::from([(name.clone(), own)]);
     let thing = stage.create_as(stage.case(stage.resource.create?)?, &parents, &[]).await?;
-    let (right, shown) = stage.read(&thing).await?;
-    let (again, _) = stage.read(&thing).await?;
-    let mut moved = super::stage::Thing {
-        made: thing.made.twin(),
-        sent: thing.sent.clone(),
-        path: thing.path.clone(),
-        mark: thing.mark.clone(),
-    };
+    let Seen { before: right, volatile, shown } = stage.look(&thing).await?;
+    let mut moved =
+        Thing { made: thing.made.twin(), sent: thing.sent.clone(), path: thing.path.clone(), mark: thing.mark.clone() };
     moved.path.insert(name.clone(), other);
     let wrong = stage.call(read, &moved).await?;
     let body = is_success(&wrong).then(|| wrong.json()).flatten()?;
-    let same = object(body).is_some_and(|members| !members.is_empty())
-        && differences(&right, body, &volatile(&right, &again)).is_empty();
+    let same =
+        object(body).is_some_and(|members| !members.is_empty()) && differences(&right, body, &volatile).is_empty();
     if !same {
         stage.clean_up(&thing).await;
         return None;
@@ -68,11 +63,16 @@ async fn below_another(stage: &Stage<'_>) -> Option<Raised> {
     let text = format!("The object was made below one '{name}' and is served with {} below another.", wrong.status()?);
     let suspicion =
         Suspicion::new(Severity::High, format!("path {name}"), "wrong-parent", text).confidence(Confidence::Confirmed);
-    Some(Raised::new(read, suspicion, vec![(Role::Baseline, thing.made), (Role::Control, shown), (Role::Probe, wrong)]))
+    let spare = shown.iter().map(|_| Spare::Look).collect();
+    let mut evidence: Vec<(Role, Exchange)> =
+        [own_made, other_made, thing.made].map(|made| (Role::Baseline, made)).into();
+    evidence.extend(shown.map(|shown| (Role::Control, shown)));
+    evidence.push((Role::Probe, wrong));
+    Some(Raised::new(read, suspicion, evidence).sparing(spare))
 }
 
-/// A new parent: made by the resource whose item the path goes through.
-async fn parent(stage: &Stage<'_>, name: &str) -> Option<Value> {
+/// A new parent: made by the resource whose item the path goes through. Its id, and the exchange that made it.
+async fn parent(stage: &Stage<'_>, name: &str) -> Option<(Value, Exchange)> {
     let create = stage.operation(stage.resource.create?)?;
     let end = create.path.find(&format!("{{{name}}}"))?;
     let outer = create.path.get(..end)?.trim_end_matches('/');
@@ -82,5 +82,6 @@ async fn parent(stage: &Stage<'_>, name: &str) -> Option<Value> {
         operation.is_some_and(|operation| operation.path.trim_end_matches('/') == outer) && !resource.key.is_empty()
     })?;
     let outer = Stage::new(stage.around, resource);
-    outer.create().await?.path.get(&resource.key).cloned()
+    let thing = outer.create().await?;
+    Some((thing.path.get(&resource.key)?.clone(), thing.made))
 }

@@ -35,11 +35,31 @@ pub(crate) struct Raised {
     pub(crate) operation: usize,
     /// The steps, in order.
     pub(crate) evidence: Vec<(Role, Exchange)>,
+    /// Those among them that nothing later builds upon, in order: perhaps it shows without them.
+    pub(crate) spare: Vec<Spare>,
+}
+
+/// A step that an attempt can leave out. What makes a thing, and what the probe asks about, is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Spare {
+    /// The read of a new thing before anything is done to it. (It may fill a cache.)
+    Look,
+    /// A change before the one in question, by its number.
+    Change(usize),
 }
 
 impl Raised {
     fn new(operation: usize, suspicion: Suspicion, evidence: Vec<(Role, Exchange)>) -> Self {
-        Self { suspicion, operation, evidence }
+        Self { suspicion, operation, evidence, spare: Vec::new() }
+    }
+
+    /// The same suspicion of the same operation.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.operation == other.operation && self.suspicion.is_same(&other.suspicion)
+    }
+
+    fn sparing(self, spare: Vec<Spare>) -> Self {
+        Self { spare, ..self }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::same::object;
 use super::stage::{is_success, place};
-use super::{Raised, Resource, ResourceCheck, Stage};
+use super::{Raised, Resource, ResourceCheck, Spare, Stage};
 use crate::check::{CheckInfo, Suspicion};
 use crate::finding::{Role, Severity};
 use crate::generate::BodyValue;
@@ -49,10 +49,13 @@ async fn null_is_ignored(stage: &Stage<'_>) -> Option<Raised> {
     let before = object(&before)?.clone();
     let mut names: Vec<&String> = thing.sent.as_object()?.keys().collect();
     names.retain(|name| before.get(*name).is_some_and(|value| !value.is_null()));
-    for name in names {
+    let (mut refused, mut spare) = (Vec::new(), Vec::new());
+    for (number, name) in names.into_iter().enumerate() {
         let body = json!({ name.as_str(): Value::Null });
         // The document must allow the removal.
-        if schema.is_some_and(|schema| !schema.is_valid(&body, crate::schema::Direction::Request)) {
+        if schema.is_some_and(|schema| !schema.is_valid(&body, crate::schema::Direction::Request))
+            || stage.leaves_out(Spare::Change(number))
+        {
             continue;
         }
         let mut case = stage.case(patch)?;
@@ -60,6 +63,8 @@ async fn null_is_ignored(stage: &Stage<'_>) -> Option<Raised> {
         case.body = Some(BodyValue::Typed { media_type, value: body });
         let answer = stage.send(operation, &case, &[]).await?;
         if !is_success(&answer) {
+            refused.push((Role::Control, answer));
+            spare.push(Spare::Change(number));
             continue;
         }
         let (after, shown) = stage.read(&thing).await?;
@@ -70,11 +75,10 @@ async fn null_is_ignored(stage: &Stage<'_>) -> Option<Raised> {
                 answer.status()?
             );
             let suspicion = Suspicion::new(Severity::Low, format!("body /{name}"), "null-ignored", text);
-            return Some(Raised::new(
-                patch,
-                suspicion,
-                vec![(Role::Baseline, thing.made), (Role::Control, answer), (Role::Probe, shown)],
-            ));
+            let mut evidence = vec![(Role::Baseline, thing.made)];
+            evidence.append(&mut refused);
+            evidence.extend([(Role::Control, answer), (Role::Probe, shown)]);
+            return Some(Raised::new(patch, suspicion, evidence).sparing(spare));
         }
         return None;
     }

@@ -1,15 +1,15 @@
 //! Where attempts happen: objects of a resource made, read and changed through the scan's own line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
 
-use super::Resource;
 use super::resource::path_parameter;
-use super::same::object;
+use super::same::{object, volatile};
+use super::{Resource, Spare};
 use crate::chain::{guide, key};
 use crate::check::{As, Exchange, Prober};
 use crate::generate::{self, Argument, Base, BodyValue, Case, Intent, Phase};
@@ -40,6 +40,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) who: As,
     /// Which member of the answer is the id, once a read proved it.
     id_from: Mutex<Option<String>>,
+    /// Only what shows at this operation is asked for, without these steps.
+    shorter: Option<(usize, BTreeSet<Spare>)>,
 }
 
 /// An object that an attempt made.
@@ -55,15 +57,45 @@ pub(crate) struct Thing {
     pub(crate) mark: Option<String>,
 }
 
+/// A new thing, as it was before anything was done to it.
+pub(super) struct Seen {
+    pub(super) before: Value,
+    /// Members that differ from read to read.
+    pub(super) volatile: BTreeSet<String>,
+    /// The read that shows it; none when the answer that made it had to do.
+    pub(super) shown: Option<Exchange>,
+}
+
 impl<'a> Stage<'a> {
     pub(crate) fn new(around: &'a Surroundings<'a>, resource: &'a Resource) -> Self {
-        Self { around, resource, who: As::Primary, id_from: Mutex::new(None) }
+        Self { around, resource, who: As::Primary, id_from: Mutex::new(None), shorter: None }
+    }
+
+    /// The same place for a shorter attempt, which shows something at this operation or nothing.
+    pub(crate) fn shorter(&self, operation: usize, without: BTreeSet<Spare>) -> Self {
+        Self { shorter: Some((operation, without)), ..self.acting(self.who) }
+    }
+
+    /// The attempt does without this step.
+    pub(crate) fn leaves_out(&self, spare: Spare) -> bool {
+        self.shorter.as_ref().is_some_and(|(_, without)| without.contains(&spare))
+    }
+
+    /// What shows at the operation is asked for.
+    pub(crate) fn is_about(&self, operation: usize) -> bool {
+        self.shorter.as_ref().is_none_or(|(only, _)| *only == operation)
+    }
+
+    /// Something was shown already, and only fewer steps are looked for.
+    pub(crate) fn is_shorter(&self) -> bool {
+        self.shorter.is_some()
     }
 
     /// The same place with somebody else on it.
     pub(crate) fn acting(&self, who: As) -> Self {
         let id_from = self.id_from.lock().ok().and_then(|known| known.clone());
-        Self { around: self.around, resource: self.resource, who, id_from: Mutex::new(id_from) }
+        let id_from = Mutex::new(id_from);
+        Self { around: self.around, resource: self.resource, who, id_from, shorter: self.shorter.clone() }
     }
 
     pub(crate) fn operation(&self, index: usize) -> Option<&'a Operation> {
@@ -229,6 +261,18 @@ impl<'a> Stage<'a> {
         let answer = self.call(self.resource.read?, thing).await?;
         let shown = is_success(&answer).then(|| answer.json().cloned()).flatten()?;
         Some((shown, answer))
+    }
+
+    /// Reads a new thing, unless that is left out: then the answer that made it says what it is.
+    pub(super) async fn look(&self, thing: &Thing) -> Option<Seen> {
+        if self.leaves_out(Spare::Look) {
+            // Where nobody knows the id, reads have just found it out.
+            let before = thing.made.json().filter(|_| self.knows_id())?.clone();
+            return Some(Seen { before, volatile: BTreeSet::new(), shown: None });
+        }
+        let (before, shown) = self.read(thing).await?;
+        let (again, _) = self.read(thing).await?;
+        Some(Seen { volatile: volatile(&before, &again), before, shown: Some(shown) })
     }
 
     /// Reads until `wanted` holds for the status, as long as servers may lag behind.

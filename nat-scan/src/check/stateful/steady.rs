@@ -57,7 +57,11 @@ async fn changed_by_read(stage: &Stage<'_>) -> Option<Raised> {
     let name = differences(&one, &two, &moving).into_iter().next()?;
     let text = sentence("GET", &name, &one, &two);
     let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "get-changes-state", text);
-    Some(Raised::new(read, suspicion, vec![(Role::Baseline, first), (Role::Probe, second)]))
+    Some(Raised::new(
+        read,
+        suspicion,
+        vec![(Role::Baseline, thing.made), (Role::Baseline, first), (Role::Probe, second)],
+    ))
 }
 
 /// Another GET changes what the read shows.
@@ -75,7 +79,9 @@ async fn changed_by(stage: &Stage<'_>, view: usize) -> Option<Raised> {
     let name = differences(&two, &after, &volatile(&one, &two)).into_iter().next()?;
     let text = sentence(&stage.operation(view)?.endpoint(), &name, &two, &after);
     let suspicion = Suspicion::new(Severity::Medium, format!("response /{name}"), "get-changes-state", text);
-    Some(Raised::new(view, suspicion, vec![(Role::Baseline, before), (Role::Control, seen), (Role::Probe, shown)]))
+    let evidence =
+        vec![(Role::Baseline, thing.made), (Role::Baseline, before), (Role::Control, seen), (Role::Probe, shown)];
+    Some(Raised::new(view, suspicion, evidence))
 }
 
 fn sentence(what: &str, name: &str, before: &Value, after: &Value) -> String {
