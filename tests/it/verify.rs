@@ -1,12 +1,17 @@
 //! Findings of security scans, asked again of a target that did not change: they are proved again.
 
-use axum::Router;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::routing::get;
+use axum::{Json, Router};
 use nat::sample;
 use nat::sample::farm::Switches;
 use nat::sample::farm::security::{ADMIN, AREAS, router};
 use nat_scan::engine::{Profile, ScanConfig, ScanKind};
 use nat_scan::identity::{Credentials, SignUp};
 use nat_scan::replay::{self, State};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +61,34 @@ async fn again(router: Router, change: impl Fn(&mut ScanConfig)) -> (usize, Vec<
         )
     });
     (verdicts.len(), told.collect())
+}
+
+/// A scan leaves what resets the data to its end; asking again has no end to leave it to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_resets_the_data_is_not_asked_again() {
+    let resets = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&resets);
+    let read = |summary: &str| json!({"get": {"summary": summary, "responses": {"200": {"description": "Done."}}}});
+    let document = json!({"openapi": "3.0.3", "info": {"title": "Shop", "version": "1"},
+        "paths": {"/reset": read("Makes everything anew."), "/pets": read("Shows all.")}});
+    let answer = move |json: Value| get(move || std::future::ready(Json(json.clone())));
+    let router = Router::new()
+        .route("/openapi.json", answer(document))
+        .route("/pets", answer(json!([{"id": 1}])))
+        .route("/reset", get(move || std::future::ready(Json(count.fetch_add(1, Ordering::Relaxed)))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let target = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(axum::serve(listener, router).into_future());
+    let outcome = engine::run(config(&target, "scan_found")).await;
+    assert!(outcome.findings.iter().any(|finding| finding.endpoint == "*"), "{:#?}", outcome.findings);
+    let asked = resets.load(Ordering::Relaxed);
+    assert!(asked > 0, "the scan asks it once everything else is done");
+    let second = config(&target, "scan_verify");
+    let again = replay::verify(&outcome.findings, &second, &engine::ports(), &CancellationToken::new()).await;
+    let lost = again.expect("the target is there").into_iter().filter(|verdict| verdict.state != State::Reproduced);
+    assert_eq!(lost.map(|verdict| verdict.why).collect::<Vec<_>>(), Vec::<String>::new());
+    server.abort();
+    assert_eq!(resets.load(Ordering::Relaxed), asked, "reset while findings were asked about");
 }
 
 #[track_caller]

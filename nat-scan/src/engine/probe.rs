@@ -14,7 +14,7 @@ use super::budget::Purpose;
 use super::fingerprint::CatchAll;
 use super::outcome::Account;
 use super::passage::Passage;
-use super::scope::Scope;
+use super::scope::{OUTSIDE, Scope};
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
@@ -97,7 +97,7 @@ impl<'a> ScanProber<'a> {
         let about = operation.and_then(|index| self.session.api.operations.get(index));
         if !self.session.fence.permits(&request, about) {
             // No answer, but no reason either to stop asking about other operations.
-            let refused = Err(TransportError::Denied("outside the scope of the scan".to_owned()));
+            let refused = Err(TransportError::Denied(OUTSIDE.to_owned()));
             let at = DateTime::UNIX_EPOCH;
             return Some(Exchange::new(None, request, refused, WireTruth::Ambiguous, at).sent_as(who));
         }

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::DateTime;
 use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::sleep_until;
@@ -16,11 +17,13 @@ use super::execute::halt;
 use super::fingerprint::CatchAll;
 use super::narrate::Narrator;
 use super::pace::Patience;
+use super::plan::{Harm, harm};
 use super::prepare::{failure, prepare, reach};
 use super::probe::ScanProber;
 use super::prove::comparable;
 use super::run::MAX_CHECK_REQUESTS;
 use super::scene::Scene;
+use super::scope::OUTSIDE;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
@@ -31,7 +34,7 @@ use crate::finding::FindingBuilder;
 use crate::generate::{self, Base, Case, Intent, Phase};
 use crate::journal::Journal;
 use crate::spec::{Api, Operation};
-use crate::transport::Request;
+use crate::transport::{Request, TransportError};
 
 /// Valid requests that are tried until one succeeds.
 const MAX_CONTROLS: usize = 4;
@@ -132,6 +135,11 @@ impl Recheck {
         !self.config.safe_mode || matches!(method, "GET" | "HEAD" | "OPTIONS")
     }
 
+    /// Asking it takes nothing away that the scan or others work with.
+    pub(crate) fn is_harmless(&self, operation: &Operation) -> bool {
+        harm(operation) == Harm::None
+    }
+
     pub(crate) fn has(&self, who: As) -> bool {
         who == As::Primary || self.session.identities.has(who)
     }
@@ -149,6 +157,12 @@ impl Recheck {
         who: As,
         case: Option<Case>,
     ) -> Option<Exchange> {
+        if !self.session.fence.permits(&request, operation) {
+            let refused = Err(TransportError::Denied(OUTSIDE.to_owned()));
+            return Some(
+                Exchange::new(case, request, refused, WireTruth::Ambiguous, DateTime::UNIX_EPOCH).sent_as(who),
+            );
+        }
         let index = operation.map(|operation| operation.index);
         let how = Sending { fresh: true, purpose: Purpose::Probe, operation: index, paid: false };
         let answer = self.session.send(who, &mut request, how).await?;
