@@ -1,6 +1,7 @@
 //! Two GraphQL endpoints: one that the mutants live at, and one that is always right. Both let signed-in users ask for
 //! the schema, and limit depth and complexity.
 
+mod rules;
 mod world;
 
 use std::future::Future;
@@ -12,10 +13,11 @@ use axum::response::Response;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
+use super::account::is_admin;
 use super::{Area, Mutant, Op};
 use crate::sample::farm::answers::object;
 use crate::sample::farm::call::{Call, error, json as answer, reply};
-use crate::sample::farm::mutants::mutant;
+use crate::sample::farm::mutants::{at, mutant};
 use world::{Limits, Viewer, World, schema};
 
 pub(super) const AREA: Area = Area { name: "graphql", mutants: MUTANTS, operations, finish: None };
@@ -29,12 +31,17 @@ const MUTANTS: &[Mutant] = &[
     mutant("suggested-names", "Q-SUGG", HERE, TWIN, "errors suggest names of fields"),
     mutant("endless-depth", "Q-DEPTH", HERE, TWIN, "queries have no limit of depth"),
     mutant("endless-aliases", "Q-ALIAS", HERE, TWIN, "queries have no limit of aliases"),
+    mutant("repeated-directives", "Q-DIR", HERE, TWIN, "a directive may be repeated without limit"),
     mutant("batched-queries", "Q-BATCH", HERE, TWIN, "an array of queries is executed"),
     mutant("mutation-by-get", "Q-CSRF", HERE, TWIN, "GET executes mutations"),
     mutant("public-ide", "Q-IDE", HERE, TWIN, "browsers get a page for queries"),
     mutant("traced-answers", "Q-TRACE", HERE, TWIN, "answers hold timings"),
     mutant("traced-errors", "Q-ERR", HERE, TWIN, "an unknown field gives a stack trace"),
     mutant("foreign-note", "Q-BOLA", HERE, TWIN, "any user reads any note"),
+    at(mutant("admin-query", "Q-BFLA", HERE, TWIN, "any user gets the report for administrators"), "query adminReport"),
+    at(mutant("admin-mutation", "Q-BFLA", HERE, TWIN, "any user removes notes as administrators do"), "mutation adminRemoveNote"),
+    at(mutant("sql-in-argument", "Q-INJ", HERE, TWIN, "a title becomes part of an SQL text"), "query books(title)"),
+    at(mutant("sql-complaint", "Q-INJ", HERE, TWIN, "the database complains about a quote"), "query author(name)"),
 ];
 
 const MAX_BATCH: usize = 20;
@@ -126,7 +133,19 @@ fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> 
     if name.is_none() && !on("public-introspection") {
         request = request.disable_introspection();
     }
-    let request = request.data(Viewer { name, reads_all: on("foreign-note") });
+    if on("repeated-directives") {
+        rules::unite_directives(&mut request);
+    }
+    let viewer = Viewer {
+        is_admin: name.as_ref().is_some_and(|name| is_admin(call, name)),
+        name,
+        reads_all: on("foreign-note"),
+        reports: on("admin-query"),
+        removes: on("admin-mutation"),
+        pasted: on("sql-in-argument"),
+        complaining: on("sql-complaint"),
+    };
+    let request = request.data(viewer);
     let done = finished(schema(world, limits).execute(request));
     let done = done.unwrap_or_else(|| Answer::from_errors(Vec::new()));
     let executed = done.data != async_graphql::Value::Null;
