@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, endpoints};
 use super::infos::{
-    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, DIRECTIVES_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO,
-    SUGGESTIONS_INFO, TRACING_INFO,
+    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO, SUGGESTIONS_INFO, TRACING_INFO,
 };
 use super::{Question, finding, is_executed, prove};
 use crate::check::security::{is_success, rightful};
@@ -22,7 +21,6 @@ const LEAKS: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N")
 
 const ALIASED: usize = 101;
 const BATCHED: usize = 10;
-const DIRECTED: usize = 101;
 
 /// One check: its questions in order; the first that proves the defect is reported.
 pub(super) struct Alone {
@@ -37,8 +35,6 @@ pub(super) const INTROSPECTION: Alone = Alone { info: &INTROSPECTION_INFO, vecto
 pub(super) const SUGGESTIONS: Alone = Alone { info: &SUGGESTIONS_INFO, vector: HELPS, questions: suggestions };
 /// Q-ALIAS.
 pub(super) const ALIASES: Alone = Alone { info: &ALIASES_INFO, vector: LOAD, questions: aliases };
-/// Q-DIR.
-pub(super) const DIRECTIVES: Alone = Alone { info: &DIRECTIVES_INFO, vector: LOAD, questions: directives };
 /// Q-BATCH.
 pub(super) const BATCHES: Alone = Alone { info: &BATCHES_INFO, vector: LOAD, questions: batches };
 /// Q-CSRF.
@@ -139,25 +135,6 @@ fn aliases(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
         who: rightful(cx),
         location: "aliases",
         explanation: format!("One query with {ALIASED} aliases of the same field is executed {ALIASED} times."),
-    }]
-}
-
-fn directives(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
-    // The last one is unknown in the control: who executes that does not look at what stands there.
-    let all = |last: &str| format!("{{__typename{} @{last}}}", " @include(if:true)".repeat(DIRECTED - 1));
-    let executed = |exchange: &Exchange| {
-        let name = exchange.json().and_then(|json| json.pointer("/data/__typename"));
-        is_executed(exchange) && name.is_some_and(Value::is_string)
-    };
-    vec![Question {
-        probe: endpoint.ask(&all("include(if:true)")),
-        control: Some(endpoint.ask(&all(&cx.prober.nonce()))),
-        shows: Box::new(executed),
-        who: rightful(cx),
-        location: "directives",
-        explanation: format!(
-            "A field with the same directive {DIRECTED} times is executed, and every one of them is read."
-        ),
     }]
 }
 

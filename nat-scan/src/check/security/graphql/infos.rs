@@ -29,15 +29,6 @@ pub(super) static ALIASES_INFO: CheckInfo = CheckInfo {
     owasp: Some("API4:2023"),
 };
 
-pub(super) static DIRECTIVES_INFO: CheckInfo = CheckInfo {
-    id: "Q-DIR",
-    title: "GraphQL directives have no limit",
-    description: "One field may carry the same directive any number of times, each of which the server has to read and to obey.",
-    remediation: "Refuse directives that are repeated though they are not repeatable, and limit how many a query may have.",
-    cwe: &["CWE-770"],
-    owasp: Some("API4:2023"),
-};
-
 pub(super) static BATCHES_INFO: CheckInfo = CheckInfo {
     id: "Q-BATCH",
     title: "GraphQL requests can be batched",

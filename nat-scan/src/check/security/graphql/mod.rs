@@ -29,7 +29,6 @@ pub(super) const CHECKS: &[&dyn SecurityCheck] = &[
     &alone::INTROSPECTION,
     &alone::SUGGESTIONS,
     &alone::ALIASES,
-    &alone::DIRECTIVES,
     &alone::BATCHES,
     &alone::MUTATION_BY_FORM,
     &alone::IDE,

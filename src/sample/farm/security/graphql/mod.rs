@@ -1,7 +1,6 @@
 //! Two GraphQL endpoints: one that the mutants live at, and one that is always right. Both let signed-in users ask for
 //! the schema, and limit depth and complexity.
 
-mod rules;
 mod world;
 
 use std::future::Future;
@@ -31,7 +30,6 @@ const MUTANTS: &[Mutant] = &[
     mutant("suggested-names", "Q-SUGG", HERE, TWIN, "errors suggest names of fields"),
     mutant("endless-depth", "Q-DEPTH", HERE, TWIN, "queries have no limit of depth"),
     mutant("endless-aliases", "Q-ALIAS", HERE, TWIN, "queries have no limit of aliases"),
-    mutant("repeated-directives", "Q-DIR", HERE, TWIN, "a directive may be repeated without limit"),
     mutant("batched-queries", "Q-BATCH", HERE, TWIN, "an array of queries is executed"),
     mutant("mutation-by-get", "Q-CSRF", HERE, TWIN, "GET executes mutations"),
     mutant("public-ide", "Q-IDE", HERE, TWIN, "browsers get a page for queries"),
@@ -132,9 +130,6 @@ fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> 
     let name = call.user();
     if name.is_none() && !on("public-introspection") {
         request = request.disable_introspection();
-    }
-    if on("repeated-directives") {
-        rules::unite_directives(&mut request);
     }
     let viewer = Viewer {
         is_admin: name.as_ref().is_some_and(|name| is_admin(call, name)),
