@@ -35,6 +35,8 @@ pub(crate) struct Point<'a> {
     pub(crate) name: String,
     /// What the accepted request has there; null where it has nothing.
     pub(crate) value: Value,
+    /// The request changes nothing, whatever stands here.
+    pub(crate) reads: bool,
     case: Arc<Case>,
     place: Place,
 }
@@ -162,9 +164,34 @@ pub(crate) fn of_unaccepted<'a>(cx: &SecurityContext<'a>, operation: &'a Operati
     first.map(|case| of_case(operation, &case)).unwrap_or_default()
 }
 
+/// The variable `$v` of a GraphQL query that is sent to this operation. `None` when it takes no JSON.
+pub(crate) fn of_variable<'a>(
+    operation: &'a Operation,
+    query: &str,
+    (location, name, value): (String, String, Value),
+) -> Option<Point<'a>> {
+    let content = &operation.body.as_ref()?.content;
+    let media_type = content.iter().position(|media| media.media_type.to_ascii_lowercase().ends_with("json"))?;
+    let body = serde_json::json!({"query": query, "variables": {"v": &value}});
+    let case = Case {
+        operation: operation.index,
+        phase: Phase::HappyPath,
+        ordinal: 0,
+        label: String::new(),
+        intent: Intent::Positive,
+        method: None,
+        arguments: Vec::new(),
+        body: Some(BodyValue::Typed { media_type, value: body }),
+        bindings: Vec::new(),
+    };
+    let place = Place::Body("/variables/v".to_owned());
+    Some(Point { operation, location, name, value, reads: true, case: Arc::new(case), place })
+}
+
 fn of_case<'a>(operation: &'a Operation, case: &Case) -> Vec<Point<'a>> {
     let case = Arc::new(case.clone());
     let sent = case.bound();
+    let reads = operation.method == "GET";
     let mut found = Vec::new();
     for (index, argument) in sent.arguments.iter().enumerate() {
         let Some(parameter) = operation.parameters.get(argument.parameter) else { continue };
@@ -174,6 +201,7 @@ fn of_case<'a>(operation: &'a Operation, case: &Case) -> Vec<Point<'a>> {
             location: format!("{location} {}", parameter.name),
             name: parameter.name.clone(),
             value: argument.value.clone(),
+            reads,
             case: Arc::clone(&case),
             place: Place::Argument(index),
         });
@@ -186,6 +214,7 @@ fn of_case<'a>(operation: &'a Operation, case: &Case) -> Vec<Point<'a>> {
                 location: format!("{} {}", word(parameter.location), parameter.name),
                 name: parameter.name.clone(),
                 value: Value::Null,
+                reads,
                 case: Arc::clone(&case),
                 place: Place::Absent(index),
             });
@@ -197,7 +226,7 @@ fn of_case<'a>(operation: &'a Operation, case: &Case) -> Vec<Point<'a>> {
         for (pointer, slot, name, value) in leaves {
             let location = format!("body {slot}").trim_end().to_owned();
             let case = Arc::clone(&case);
-            found.push(Point { operation, location, name, value, case, place: Place::Body(pointer) });
+            found.push(Point { operation, location, name, value, reads, case, place: Place::Body(pointer) });
         }
     }
     found.truncate(MAX_POINTS);

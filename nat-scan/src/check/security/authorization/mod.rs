@@ -10,7 +10,7 @@ mod function;
 mod ground;
 mod mass;
 mod method;
-mod names;
+pub(super) mod names;
 mod nested;
 mod parent;
 mod password;

@@ -22,7 +22,7 @@ pub(super) fn is_open(name: &str, text: &str) -> bool {
 }
 
 /// The member says which thing it is.
-pub(super) fn names_id(name: &str, wanted: &str, noun: &str) -> bool {
+pub(in crate::check::security) fn names_id(name: &str, wanted: &str, noun: &str) -> bool {
     let own = key(name);
     own == key(wanted)
         || own == format!("{noun}_id")
@@ -30,7 +30,7 @@ pub(super) fn names_id(name: &str, wanted: &str, noun: &str) -> bool {
 }
 
 /// Only its owner may know such a value, whoever may see the thing.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(in crate::check::security) fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 18] = [
         "secret",
         "password",
@@ -110,7 +110,7 @@ pub(super) fn is_worth(name: &str) -> bool {
 }
 
 /// A function that is not for everybody.
-pub(super) fn is_privileged_place(words: &[String]) -> bool {
+pub(in crate::check::security) fn is_privileged_place(words: &[String]) -> bool {
     const WORDS: [&str; 9] = [
         "admin",
         "administrator",

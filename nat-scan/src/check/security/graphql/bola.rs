@@ -24,7 +24,7 @@ static INFO: CheckInfo = CheckInfo {
 const VECTOR: &str = "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N";
 
 /// Pairs of mutation and query that are tried, an endpoint.
-const MAX_PAIRS: usize = 8;
+pub(super) const MAX_PAIRS: usize = 8;
 const MAX_LEAVES: usize = 20;
 const MAX_INPUT_DEPTH: usize = 3;
 
@@ -54,13 +54,13 @@ impl SecurityCheck for ForeignObject {
 }
 
 /// A mutation that makes an object, and the query that reads one by id.
-struct Pair<'a> {
-    create: &'a Field,
-    read: &'a Field,
-    id: &'a Argument,
+pub(super) struct Pair<'a> {
+    pub(super) create: &'a Field,
+    pub(super) read: &'a Field,
+    pub(super) id: &'a Argument,
 }
 
-fn pairs(schema: &Schema) -> Vec<Pair<'_>> {
+pub(super) fn pairs(schema: &Schema) -> Vec<Pair<'_>> {
     let makes = |field: &&Field| {
         let name = field.name.to_ascii_lowercase();
         let verb = ["create", "add", "new", "insert", "make", "post"].iter().any(|verb| name.starts_with(verb));
@@ -118,7 +118,7 @@ async fn prove(cx: &SecurityContext<'_>, endpoint: &Endpoint, schema: &Schema, p
 }
 
 /// An object of the first user: the text in it and its id.
-async fn create(
+pub(super) async fn create(
     cx: &SecurityContext<'_>,
     endpoint: &Endpoint,
     schema: &Schema,
@@ -136,7 +136,7 @@ async fn create(
 }
 
 /// `name: value, …` of what is required, and of texts at the first level.
-fn filled(schema: &Schema, arguments: &[Argument], mark: &str, depth: usize) -> Option<String> {
+pub(super) fn filled(schema: &Schema, arguments: &[Argument], mark: &str, depth: usize) -> Option<String> {
     if depth > MAX_INPUT_DEPTH {
         return None;
     }
@@ -156,15 +156,20 @@ fn filled(schema: &Schema, arguments: &[Argument], mark: &str, depth: usize) -> 
     Some(out.join(","))
 }
 
-fn leaves(schema: &Schema, name: &str) -> String {
+pub(super) fn leaves(schema: &Schema, name: &str) -> String {
     let leaves = schema.fields(name).iter().filter(|field| field.of.is_leaf() && field.is_plain());
     leaves.take(MAX_LEAVES).map(|field| field.name.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn query(schema: &Schema, pair: &Pair<'_>, id: &Value) -> String {
-    let id = if pair.id.of.name == "Int" { id.to_string().trim_matches('"').to_owned() } else { quoted(id) };
+pub(super) fn query(schema: &Schema, pair: &Pair<'_>, id: &Value) -> String {
+    let id = written(pair.id, id);
     let fields = leaves(schema, &pair.read.of.name);
     format!("{{read:{}({}:{id}){{{fields}}}}}", pair.read.name, pair.id.name)
+}
+
+/// An id as the argument takes it.
+pub(super) fn written(argument: &Argument, id: &Value) -> String {
+    if argument.of.name == "Int" { id.to_string().trim_matches('"').to_owned() } else { quoted(id) }
 }
 
 fn quoted(id: &Value) -> String {
@@ -175,7 +180,7 @@ fn quoted(id: &Value) -> String {
 }
 
 /// The object itself, with the text that was put into it.
-fn holds(exchange: &Exchange, mark: &str) -> bool {
+pub(super) fn holds(exchange: &Exchange, mark: &str) -> bool {
     let object = exchange.json().and_then(|json| json.pointer("/data/read"));
     object
         .and_then(Value::as_object)

@@ -4,7 +4,13 @@ mod alone;
 mod bola;
 mod depth;
 mod endpoint;
+mod function;
 mod infos;
+mod inject;
+#[cfg(test)]
+mod inject_tests;
+#[cfg(test)]
+mod roles;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -30,6 +36,8 @@ pub(super) const CHECKS: &[&dyn SecurityCheck] = &[
     &alone::TRACES_OF_ERRORS,
     &depth::Depth,
     &bola::ForeignObject,
+    &function::ForeignFunction,
+    &inject::Injection,
 ];
 
 /// The exchanges that prove a defect.

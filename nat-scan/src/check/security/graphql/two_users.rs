@@ -10,20 +10,24 @@ use crate::check::security::fixture::*;
 use crate::check::{As, Exchange, Prober, Profile, SecurityCheck, SecurityContext};
 use crate::finding::{FindingBuilder, Redactor};
 
-struct Two(FakeProber);
+/// A target that knows two users, and an administrator if it is said so.
+pub(super) struct Two {
+    pub(super) prober: FakeProber,
+    pub(super) admin: bool,
+}
 
 #[async_trait]
 impl Prober for Two {
     async fn send(&self, _: Option<usize>, request: Request, who: As) -> Option<Exchange> {
-        Some(self.0.exchange(request, who))
+        Some(self.prober.exchange(request, who))
     }
 
     fn base_path(&self) -> &str {
-        self.0.base_path()
+        self.prober.base_path()
     }
 
     fn origin(&self) -> &str {
-        self.0.origin()
+        self.prober.origin()
     }
 
     fn tls(&self) -> bool {
@@ -31,20 +35,25 @@ impl Prober for Two {
     }
 
     fn has(&self, who: As) -> bool {
-        who != As::Admin
+        who != As::Admin || self.admin
     }
 
     fn nonce(&self) -> String {
-        self.0.nonce()
+        self.prober.nonce()
     }
 
     fn is_catch_all(&self, response: &Response) -> bool {
-        self.0.is_catch_all(response)
+        self.prober.is_catch_all(response)
     }
 }
 
 fn found(target: Target, safe_mode: bool) -> Vec<String> {
-    let prober = Two(FakeProber { target, nonces: AtomicU64::new(0), authenticated: true });
+    found_by(&ForeignObject, (target, false), safe_mode)
+}
+
+/// Locations of what the check finds.
+pub(super) fn found_by(check: &dyn SecurityCheck, (target, admin): (Target, bool), safe_mode: bool) -> Vec<String> {
+    let prober = Two { prober: FakeProber { target, nonces: AtomicU64::new(0), authenticated: true }, admin };
     let api = api(vec![operation("POST", "/graphql")], &[bearer()]);
     let report = FindingBuilder::new(prober.origin(), Redactor::new());
     let cx = SecurityContext {
@@ -62,7 +71,7 @@ fn found(target: Target, safe_mode: bool) -> Vec<String> {
         report: &report,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(ForeignObject.run(&cx)).into_iter().map(|finding| finding.location).collect()
+    runtime.block_on(check.run(&cx)).into_iter().map(|finding| finding.location).collect()
 }
 
 fn types() -> Value {

@@ -65,25 +65,35 @@ impl SecurityCheck for Message {
         let mut usuals = Usuals::default();
         let mut found = Vec::new();
         for point in places(cx).await.iter().filter(|point| !is_proved(cx, point)) {
-            let value = point.original().unwrap_or_default();
-            let Some(both) = point.text(cx, &format!("{value}'\"")).await else { continue };
-            if complaint(&both).is_none() {
-                if both.status().is_some_and(|status| status >= 500) {
-                    notice_quotes(cx, point, &value).await;
-                }
-                continue;
-            }
-            let Some(usual) = usuals.of(cx, point).await else { continue };
-            if complaint(&usual.exchange).is_some() {
-                continue;
-            }
-            found.extend(prove(cx, point, &value, usual.exchange.twin()).await);
+            found.extend(prove(cx, point, &mut usuals, &INFO).await);
             if found.len() >= MAX_FINDINGS {
                 break;
             }
         }
         found
     }
+}
+
+/// One place, in the name of the check that asks.
+pub(super) async fn prove(
+    cx: &SecurityContext<'_>,
+    point: &Point<'_>,
+    usuals: &mut Usuals,
+    info: &'static CheckInfo,
+) -> Option<Finding> {
+    let value = point.original().unwrap_or_default();
+    let both = point.text(cx, &format!("{value}'\"")).await?;
+    if complaint(&both).is_none() {
+        if both.status().is_some_and(|status| status >= 500) {
+            notice_quotes(cx, point, &value).await;
+        }
+        return None;
+    }
+    let usual = usuals.of(cx, point).await?;
+    if complaint(&usual.exchange).is_some() {
+        return None;
+    }
+    paired(cx, point, &value, usual.exchange.twin(), info).await
 }
 
 /// Quotes that fail alone and not in pairs make a place worth the time of the slow checks.
@@ -106,7 +116,13 @@ async fn notice_quotes(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str)
 /// arithmetic is.
 const PAIRS: [[&str; 2]; 3] = [["'", "''"], ["\"", "\"\""], ["'", "-0"]];
 
-async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str, baseline: Exchange) -> Option<Finding> {
+async fn paired(
+    cx: &SecurityContext<'_>,
+    point: &Point<'_>,
+    value: &str,
+    baseline: Exchange,
+    info: &'static CheckInfo,
+) -> Option<Finding> {
     for [one, two] in PAIRS {
         if two == "-0" && value.parse::<f64>().is_err() {
             continue;
@@ -141,7 +157,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, value: &str, baselin
             (Role::Control, again),
         ];
         let proof = Proof {
-            info: &INFO,
+            info,
             point,
             discriminant: "message",
             cause: "sql",

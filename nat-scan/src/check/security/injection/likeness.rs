@@ -62,6 +62,7 @@ impl Likeness {
         answer.status() == self.status
             && media(answer) == self.media
             && is_success(answer)
+            && !complains(answer)
             && stable(lines(answer, Some((sent, usual))), &self.volatile).len() > self.lines.len()
     }
 
@@ -115,6 +116,12 @@ pub(super) async fn plain(cx: &SecurityContext<'_>, point: &Point<'_>) -> Option
 
 fn media(exchange: &Exchange) -> Option<String> {
     exchange.response().and_then(crate::transport::Response::media_type)
+}
+
+/// GraphQL answers 200 with the words of what went wrong: those are more, but nothing was found.
+fn complains(answer: &Exchange) -> bool {
+    let errors = answer.json().and_then(|json| json.get("errors")?.as_array());
+    errors.is_some_and(|errors| !errors.is_empty())
 }
 
 /// What stands before the value.

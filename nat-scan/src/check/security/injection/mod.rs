@@ -62,6 +62,24 @@ const MACHINE: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:H/I:H/A:H";
 /// Data that is not meant for the reader.
 const READ: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:H/I:N/A:N";
 
+/// Whether text at these places becomes part of an SQL statement, in the name of the check that asks.
+pub(super) async fn sql(cx: &SecurityContext<'_>, points: &[Point<'_>], info: &'static CheckInfo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for point in points.iter().take(MAX_PLACES) {
+        // Each place is of a request of its own, though of the same operation.
+        let mut usuals = likeness::Usuals::default();
+        let proved = match sql::prove(cx, point, &mut usuals, info).await {
+            None => error::prove(cx, point, &mut usuals, info).await,
+            proved => proved,
+        };
+        found.extend(proved);
+        if found.len() >= MAX_FINDINGS {
+            break;
+        }
+    }
+    found
+}
+
 /// The places that a text of ours may be put: not secrets, and not where trying would change how we sign in.
 async fn places<'a>(cx: &SecurityContext<'a>) -> Vec<Point<'a>> {
     let wanted = |point: &Point<'_>| {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::likeness::Usuals;
 use super::truth::{Context, Fits, Language, decision};
-use super::{FULL, MAX_FINDINGS, Proof, is_open, places, remember};
+use super::{FULL, MAX_FINDINGS, Point, Proof, is_open, places, remember};
 use crate::check::{CheckInfo, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding};
 
@@ -66,36 +66,41 @@ impl SecurityCheck for Boolean {
         let mut usuals = Usuals::default();
         let mut found = Vec::new();
         for point in &points {
-            let Some(usual) = usuals.of(cx, point).await else { continue };
-            let Some(proved) = decision(cx, point, usual, &SQL).await else { continue };
-            let value = point.original().unwrap_or_default();
-            let shows = |answer: &crate::check::Exchange| {
-                if proved.widened {
-                    super::is_success(answer)
-                } else {
-                    usual.likeness.holds(answer, &proved.text, &value)
-                }
-            };
-            let open = is_open(cx, point, proved.request.clone(), shows).await;
-            remember(cx, point);
-            let explanation =
-                format!("What is sent as {} becomes part of an SQL statement. {}.", point.location, proved.words);
-            let proof = Proof {
-                info: &INFO,
-                point,
-                discriminant: "boolean",
-                cause: "sql",
-                explanation,
-                confidence: Confidence::Confirmed,
-                vector: FULL,
-                open,
-                exchanges: proved.exchanges,
-            };
-            found.push(proof.finding(cx));
+            found.extend(prove(cx, point, &mut usuals, &INFO).await);
             if found.len() >= MAX_FINDINGS {
                 break;
             }
         }
         found
     }
+}
+
+/// One place, in the name of the check that asks.
+pub(super) async fn prove(
+    cx: &SecurityContext<'_>,
+    point: &Point<'_>,
+    usuals: &mut Usuals,
+    info: &'static CheckInfo,
+) -> Option<Finding> {
+    let usual = usuals.of(cx, point).await?;
+    let proved = decision(cx, point, usual, &SQL).await?;
+    let value = point.original().unwrap_or_default();
+    let shows = |answer: &crate::check::Exchange| {
+        if proved.widened { super::is_success(answer) } else { usual.likeness.holds(answer, &proved.text, &value) }
+    };
+    let open = is_open(cx, point, proved.request.clone(), shows).await;
+    remember(cx, point);
+    let explanation = format!("What is sent as {} becomes part of an SQL statement. {}.", point.location, proved.words);
+    let proof = Proof {
+        info,
+        point,
+        discriminant: "boolean",
+        cause: "sql",
+        explanation,
+        confidence: Confidence::Confirmed,
+        vector: FULL,
+        open,
+        exchanges: proved.exchanges,
+    };
+    Some(proof.finding(cx))
 }

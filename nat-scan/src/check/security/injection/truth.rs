@@ -60,7 +60,7 @@ pub(super) async fn decision(
     let garbage = cx.prober.nonce();
     let answer = point.text(cx, &garbage).await?;
     let value = point.original().filter(|value| !value.is_empty());
-    let may_widen = point.operation.method == "GET" && !cx.safe_mode && !language.wide.is_empty();
+    let may_widen = point.reads && !cx.safe_mode && !language.wide.is_empty();
     match value.filter(|value| !usual.likeness.holds(&answer, &garbage, value)) {
         Some(value) => match narrowed(cx, point, usual, language, &value, &answer).await {
             // What finds nothing cannot find less.

@@ -12,10 +12,11 @@ use axum::response::Response;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
+use super::account::is_admin;
 use super::{Area, Mutant, Op};
 use crate::sample::farm::answers::object;
 use crate::sample::farm::call::{Call, error, json as answer, reply};
-use crate::sample::farm::mutants::mutant;
+use crate::sample::farm::mutants::{at, mutant};
 use world::{Limits, Viewer, World, schema};
 
 pub(super) const AREA: Area = Area { name: "graphql", mutants: MUTANTS, operations, finish: None };
@@ -35,6 +36,10 @@ const MUTANTS: &[Mutant] = &[
     mutant("traced-answers", "Q-TRACE", HERE, TWIN, "answers hold timings"),
     mutant("traced-errors", "Q-ERR", HERE, TWIN, "an unknown field gives a stack trace"),
     mutant("foreign-note", "Q-BOLA", HERE, TWIN, "any user reads any note"),
+    at(mutant("admin-query", "Q-BFLA", HERE, TWIN, "any user gets the report for administrators"), "query adminReport"),
+    at(mutant("admin-mutation", "Q-BFLA", HERE, TWIN, "any user removes notes as administrators do"), "mutation adminRemoveNote"),
+    at(mutant("sql-in-argument", "Q-INJ", HERE, TWIN, "a title becomes part of an SQL text"), "query books(title)"),
+    at(mutant("sql-complaint", "Q-INJ", HERE, TWIN, "the database complains about a quote"), "query author(name)"),
 ];
 
 const MAX_BATCH: usize = 20;
@@ -126,7 +131,16 @@ fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> 
     if name.is_none() && !on("public-introspection") {
         request = request.disable_introspection();
     }
-    let request = request.data(Viewer { name, reads_all: on("foreign-note") });
+    let viewer = Viewer {
+        is_admin: name.as_ref().is_some_and(|name| is_admin(call, name)),
+        name,
+        reads_all: on("foreign-note"),
+        reports: on("admin-query"),
+        removes: on("admin-mutation"),
+        pasted: on("sql-in-argument"),
+        complaining: on("sql-complaint"),
+    };
+    let request = request.data(viewer);
     let done = finished(schema(world, limits).execute(request));
     let done = done.unwrap_or_else(|| Answer::from_errors(Vec::new()));
     let executed = done.data != async_graphql::Value::Null;

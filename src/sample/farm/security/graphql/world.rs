@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::sample::farm::security::injection::statement::{Dialect, Row as Columns, select};
 use async_graphql::{Context, EmptySubscription, ID, Object, Result, Schema};
 
 /// The oldest go when more come.
@@ -24,10 +25,20 @@ impl World {
     }
 }
 
-/// Who asks, and whether everybody may read every note.
+/// Who asks, and what everybody may.
 pub(super) struct Viewer {
     pub(super) name: Option<String>,
+    pub(super) is_admin: bool,
+    /// Reads every note.
     pub(super) reads_all: bool,
+    /// Gets the report of administrators.
+    pub(super) reports: bool,
+    /// Removes notes as administrators do.
+    pub(super) removes: bool,
+    /// The title of a book is put into a statement.
+    pub(super) pasted: bool,
+    /// The name of an author is, too, and what the database says about it is told.
+    pub(super) complaining: bool,
 }
 
 /// How an endpoint is set up.
@@ -71,6 +82,42 @@ impl Query {
         let may = |row: &&Row| viewer.name.as_ref().is_some_and(|name| viewer.reads_all || *name == row.owner);
         Ok(row.filter(may).cloned().map(Note))
     }
+
+    /// Books of this title.
+    async fn books(&self, context: &Context<'_>, title: String) -> Result<Vec<Book>> {
+        let found = found(("title", &title), context.data::<Viewer>()?.pasted);
+        // The words of the database are for the log.
+        found.map_err(|_| "the books cannot be read".into())
+    }
+
+    /// Books of an author.
+    async fn author(&self, context: &Context<'_>, name: String) -> Result<Vec<Book>> {
+        if context.data::<Viewer>()?.complaining {
+            // Only its form is checked: what it finds is asked with a parameter.
+            found(("author", &name), true).map_err(|words| format!("SQLSTATE[42000]: {words}"))?;
+        }
+        Ok(found(("author", &name), false)?)
+    }
+
+    /// Whom to ask: for everybody.
+    async fn admin_contact(&self) -> Contact {
+        Contact
+    }
+
+    /// What is set, for administrators.
+    async fn admin_settings(&self, context: &Context<'_>) -> Result<Settings> {
+        if context.data::<Viewer>()?.is_admin { Ok(Settings) } else { Err("this is for administrators".into()) }
+    }
+
+    /// What is stored, for administrators.
+    async fn admin_report(&self, context: &Context<'_>) -> Result<Report> {
+        let viewer = context.data::<Viewer>()?;
+        let may = viewer.is_admin || (viewer.reports && viewer.name.is_some());
+        if !may {
+            return Err("this is for administrators".into());
+        }
+        Ok(Report(context.data::<World>()?.rows().1.clone()))
+    }
 }
 
 pub(super) struct Mutation;
@@ -91,6 +138,19 @@ impl Mutation {
         }
         rows.1.push(row.clone());
         Ok(Note(row))
+    }
+
+    /// Removes a note, whoever owns it, for administrators.
+    async fn admin_remove_note(&self, context: &Context<'_>, id: ID) -> Result<bool> {
+        let viewer = context.data::<Viewer>()?;
+        let may = viewer.is_admin || (viewer.removes && viewer.name.is_some());
+        if !may {
+            return Err("this is for administrators".into());
+        }
+        let mut rows = context.data::<World>()?.rows();
+        let before = rows.1.len();
+        rows.1.retain(|row| row.id.to_string() != *id);
+        Ok(rows.1.len() < before)
     }
 }
 
@@ -130,4 +190,72 @@ impl Note {
     async fn owner(&self) -> User {
         User(self.0.owner.clone())
     }
+}
+
+pub(super) struct Contact;
+
+#[Object(name = "Contact")]
+impl Contact {
+    async fn email(&self) -> &str {
+        "root@notes.example"
+    }
+
+    async fn room(&self) -> u32 {
+        12
+    }
+}
+
+pub(super) struct Settings;
+
+#[Object(name = "Settings")]
+impl Settings {
+    async fn language(&self) -> &str {
+        "en"
+    }
+
+    async fn open(&self) -> bool {
+        true
+    }
+}
+
+pub(super) struct Report(Vec<Row>);
+
+#[Object(name = "Report")]
+impl Report {
+    async fn notes(&self) -> usize {
+        self.0.len()
+    }
+
+    async fn writers(&self) -> usize {
+        self.0.iter().map(|row| &row.owner).collect::<std::collections::BTreeSet<_>>().len()
+    }
+}
+
+pub(super) struct Book(&'static str, &'static str);
+
+#[Object(name = "Book")]
+impl Book {
+    async fn title(&self) -> &str {
+        self.0
+    }
+
+    async fn author(&self) -> &str {
+        self.1
+    }
+}
+
+const BOOKS: [Columns<'static>; 3] = [
+    &[("title", "Dune"), ("author", "Herbert")],
+    &[("title", "Emma"), ("author", "Austen")],
+    &[("title", "Persuasion"), ("author", "Austen")],
+];
+
+/// Books with this value in a column; pasted into a statement, or given beside it.
+fn found((column, value): (&str, &str), pasted: bool) -> std::result::Result<Vec<Book>, String> {
+    let literal = if pasted { value.to_owned() } else { value.replace('\'', "''") };
+    let rows = select(&BOOKS, &format!("{column} = '{literal}'"), Dialect::Sql)?;
+    let of = |row: Columns<'static>, name: &str| {
+        row.iter().find(|(column, _)| *column == name).map_or("", |(_, value)| value)
+    };
+    Ok(rows.into_iter().map(|row| Book(of(row, "title"), of(row, "author"))).collect())
 }

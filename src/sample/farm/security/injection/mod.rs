@@ -4,7 +4,7 @@
 mod find;
 mod query;
 mod reply;
-mod statement;
+pub(super) mod statement;
 
 use super::{Area, Op};
 use crate::sample::farm::Mutant;

@@ -7,7 +7,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_SLEEP: f64 = 5.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(in crate::sample::farm::security) enum Dialect {
     Sql,
     Xpath,
     Script,
@@ -104,7 +104,7 @@ fn literal(text: &str) -> Option<(String, usize)> {
 }
 
 /// Names and values of one row.
-pub(super) type Row<'a> = &'a [(&'a str, &'a str)];
+pub(in crate::sample::farm::security) type Row<'a> = &'a [(&'a str, &'a str)];
 
 struct Reader<'a> {
     tokens: Vec<Token>,
@@ -128,7 +128,11 @@ pub(super) fn evaluate(text: &str, row: Row<'_>, dialect: Dialect) -> Result<(Da
 }
 
 /// The rows for which a condition holds.
-pub(super) fn select<'r>(rows: &[Row<'r>], condition: &str, dialect: Dialect) -> Result<Vec<Row<'r>>, String> {
+pub(in crate::sample::farm::security) fn select<'r>(
+    rows: &[Row<'r>],
+    condition: &str,
+    dialect: Dialect,
+) -> Result<Vec<Row<'r>>, String> {
     let mut found = Vec::new();
     for row in rows {
         if evaluate(condition, row, dialect)?.0.truth() {
