@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::DateTime;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +13,7 @@ use super::budget::Purpose;
 use super::fingerprint::CatchAll;
 use super::outcome::Account;
 use super::passage::Passage;
-use super::scope::{OUTSIDE, Scope};
+use super::scope::Scope;
 use super::session::{Sending, Session};
 use crate::check::{As, Exchange, Prober};
 use crate::classify::WireTruth;
@@ -95,11 +94,8 @@ impl<'a> ScanProber<'a> {
         let takes = u64::from(purpose == Purpose::Probe);
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(takes)).ok()?;
         let about = operation.and_then(|index| self.session.api.operations.get(index));
-        if !self.session.fence.permits(&request, about) {
-            // No answer, but no reason either to stop asking about other operations.
-            let refused = Err(TransportError::Denied(OUTSIDE.to_owned()));
-            let at = DateTime::UNIX_EPOCH;
-            return Some(Exchange::new(None, request, refused, WireTruth::Ambiguous, at).sent_as(who));
+        if let Some(refused) = self.session.refused(&request, about, who) {
+            return Some(refused);
         }
         // A probe without credentials must not ride on a connection that was authenticated before.
         let fresh = matches!(who, As::Anonymous | As::Garbage);

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::DateTime;
 use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::sleep_until;
@@ -23,7 +22,6 @@ use super::probe::ScanProber;
 use super::prove::comparable;
 use super::run::MAX_CHECK_REQUESTS;
 use super::scene::Scene;
-use super::scope::OUTSIDE;
 use super::session::{Sending, Session};
 use super::tally::{KEPT_BODY, copy};
 use super::{EnginePorts, ScanConfig, ScanFailure};
@@ -34,7 +32,7 @@ use crate::finding::FindingBuilder;
 use crate::generate::{self, Base, Case, Intent, Phase};
 use crate::journal::Journal;
 use crate::spec::{Api, Operation};
-use crate::transport::{Request, TransportError};
+use crate::transport::Request;
 
 /// Valid requests that are tried until one succeeds.
 const MAX_CONTROLS: usize = 4;
@@ -157,11 +155,8 @@ impl Recheck {
         who: As,
         case: Option<Case>,
     ) -> Option<Exchange> {
-        if !self.session.fence.permits(&request, operation) {
-            let refused = Err(TransportError::Denied(OUTSIDE.to_owned()));
-            return Some(
-                Exchange::new(case, request, refused, WireTruth::Ambiguous, DateTime::UNIX_EPOCH).sent_as(who),
-            );
+        if let Some(refused) = self.session.refused(&request, operation, who) {
+            return Some(refused);
         }
         let index = operation.map(|operation| operation.index);
         let how = Sending { fresh: true, purpose: Purpose::Probe, operation: index, paid: false };

@@ -36,9 +36,6 @@ impl Scope {
     }
 }
 
-/// Why a request is refused that is left out.
-pub(super) const OUTSIDE: &str = "outside the scope of the scan";
-
 /// What checks may send, whatever they ask for: nothing to what is left out, and in safe mode nothing that may change
 /// something.
 pub(super) struct Fence {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
+
 use super::budget::Purpose;
 use super::clean_up::Made;
 use super::contain::contain;
@@ -15,7 +17,7 @@ use crate::classify::{self, WireTruth};
 use crate::finding::FindingBuilder;
 use crate::generate;
 use crate::spec::{Api, Operation};
-use crate::transport::Request;
+use crate::transport::{Request, TransportError};
 
 /// How a request is sent.
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ pub(super) struct Session {
     /// What answers said was made.
     pub(super) made: Made,
     pub(super) authenticated: bool,
-    /// What checks may send.
+    /// What checks may send: see [`Session::refused`].
     pub(super) fence: Fence,
     pub(super) report: FindingBuilder,
 }
@@ -112,6 +114,17 @@ impl Session {
         operation
             .and_then(|index| self.api.operations.get(index))
             .is_none_or(|operation| !grants_credentials(operation))
+    }
+
+    /// What stands for the exchange of a request that is left out of the scan: no answer, but no reason either to stop
+    /// asking about other operations. `None` when it may be sent.
+    pub(super) fn refused(&self, request: &Request, about: Option<&Operation>, who: As) -> Option<Exchange> {
+        if self.fence.permits(request, about) {
+            return None;
+        }
+        let refused = Err(TransportError::Denied("outside the scope of the scan".to_owned()));
+        let at = DateTime::UNIX_EPOCH;
+        Some(Exchange::new(None, request.clone(), refused, WireTruth::Ambiguous, at).sent_as(who))
     }
 
     /// The request of an exchange once more: what must be unique in it is.

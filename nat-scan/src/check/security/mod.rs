@@ -62,6 +62,16 @@ fn rightful(cx: &SecurityContext<'_>) -> As {
     if cx.prober.has(As::Primary) { As::Primary } else { As::Anonymous }
 }
 
+/// A user who is not an administrator; the second one if there is one, so that it is not always the same.
+fn another(cx: &SecurityContext<'_>) -> As {
+    if cx.prober.has(As::Second) { As::Second } else { As::Primary }
+}
+
+/// A CVSS vector with `PR:?` filled in: whoever needs no credentials has no privileges.
+fn rating(vector: &str, open: bool) -> String {
+    vector.replace("PR:?", if open { "PR:N" } else { "PR:L" })
+}
+
 /// Privileges that a stranger needs for the operation, as CVSS writes them: anyone may sign up, so a user has low ones.
 fn privileges(cx: &SecurityContext<'_>, operation: &Operation) -> &'static str {
     if operation.is_protected() && cx.prober.has(As::Primary) { "L" } else { "N" }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::ground::{Own, grounds, own, result, seen_as};
 use super::names::is_privileged_place;
 use crate::chain::{destroys, tokens};
-use crate::check::security::without_credentials;
+use crate::check::security::{another, without_credentials};
 use crate::check::shape::skeleton;
 use crate::check::stateful::{Resource, Stage};
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion, Turn};
@@ -123,7 +123,7 @@ async fn read(cx: &SecurityContext<'_>, operation: &Operation, refusal: &Refusal
         }
         evidence.push((Role::Baseline, admin));
     }
-    let repeat = send(if cx.prober.has(As::Second) { As::Second } else { As::Primary }).await?;
+    let repeat = send(another(cx)).await?;
     result(cx, &repeat).filter(|json| skeleton(json).len() > 1)?;
     evidence.extend([
         (Role::Probe, &probe),
@@ -169,8 +169,7 @@ async fn attempt(cx: &SecurityContext<'_>, stage: &Stage<'_>, write: &Operation,
     if once(cx, stage, write, As::Anonymous).await.is_some_and(|public| public.happened) {
         return None;
     }
-    let again = if cx.prober.has(As::Second) { As::Second } else { As::Primary };
-    let second = once(cx, stage, write, again).await.filter(|second| second.happened)?;
+    let second = once(cx, stage, write, another(cx)).await.filter(|second| second.happened)?;
     let explanation = format!(
         "The operation is for people with more rights by its name; an ordinary user calls it ({}), and the effect is there afterwards. {} refuses this user.",
         first.write.status().unwrap_or_default(),

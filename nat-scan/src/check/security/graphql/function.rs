@@ -9,6 +9,7 @@ use super::schema::{Argument, Field, Schema};
 use super::{Proof, finding, is_executed};
 use crate::chain::tokens;
 use crate::check::security::authorization::names::{is_privileged_place, is_secret, names_id};
+use crate::check::security::{another, rating};
 use crate::check::shape::skeleton;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Turn};
 use crate::finding::Finding;
@@ -177,7 +178,7 @@ impl Scene<'_> {
             return None;
         }
         let control = if open { refusal.exchange.twin() } else { public };
-        let repeat = self.ask(&query, self.other()).await?;
+        let repeat = self.ask(&query, another(self.cx)).await?;
         given(&repeat).filter(|shown| skeleton(shown).len() > 1)?;
         let who = if open { "anybody without credentials" } else { "an ordinary user" };
         let same = if baseline.is_some() { " the same as to an administrator" } else { "" };
@@ -191,9 +192,9 @@ impl Scene<'_> {
 
     async fn change(&self, change: &Change<'_>, refusal: &Refusal) -> Option<Finding> {
         let name = &change.field.name;
-        let first = self.once(change, self.other()).await.filter(|first| first.happened)?;
+        let first = self.once(change, another(self.cx)).await.filter(|first| first.happened)?;
         let public = self.once(change, As::Anonymous).await?;
-        let repeat = self.once(change, self.other()).await.filter(|repeat| repeat.happened)?;
+        let repeat = self.once(change, another(self.cx)).await.filter(|repeat| repeat.happened)?;
         let open = public.happened;
         let who = if open { "anybody without credentials" } else { "an ordinary user" };
         let explanation = format!(
@@ -224,13 +225,8 @@ impl Scene<'_> {
         Some(Try { before, write, happened })
     }
 
-    /// Somebody who is neither the owner nor an administrator, if there is such a user.
-    fn other(&self) -> As {
-        if self.cx.prober.has(As::Second) { As::Second } else { As::Primary }
-    }
-
     fn finding(&self, location: &str, explanation: &str, (vector, open): (&str, bool), proof: &Proof) -> Finding {
-        let vector = vector.replace("PR:?", if open { "PR:N" } else { "PR:L" });
+        let vector = rating(vector, open);
         finding(self.cx, &INFO, self.endpoint.operation, (location, explanation), Some(&vector), proof)
     }
 }

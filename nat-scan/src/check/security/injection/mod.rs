@@ -24,7 +24,7 @@ mod timed;
 mod truth;
 
 use super::point::{Point, points, works};
-use super::{is_success, may_repeat, rightful};
+use super::{is_success, may_repeat, rating, rightful};
 use crate::chain::tokens;
 use crate::check::{As, CheckInfo, Exchange, SecurityCheck, SecurityContext, Suspicion};
 use crate::finding::{Confidence, Finding, Role, Severity};
@@ -65,7 +65,7 @@ const READ: &str = "CVSS:3.1/AV:N/AC:L/PR:?/UI:N/S:U/C:H/I:N/A:N";
 /// Whether text at these places becomes part of an SQL statement, in the name of the check that asks.
 pub(super) async fn sql(cx: &SecurityContext<'_>, points: &[Point<'_>], info: &'static CheckInfo) -> Vec<Finding> {
     let mut found = Vec::new();
-    for point in points.iter().take(MAX_PLACES) {
+    for point in points {
         // Each place is of a request of its own, though of the same operation.
         let mut usuals = likeness::Usuals::default();
         let proved = match sql::prove(cx, point, &mut usuals, info).await {
@@ -73,9 +73,6 @@ pub(super) async fn sql(cx: &SecurityContext<'_>, points: &[Point<'_>], info: &'
             proved => proved,
         };
         found.extend(proved);
-        if found.len() >= MAX_FINDINGS {
-            break;
-        }
     }
     found
 }
@@ -219,10 +216,6 @@ impl Proof<'_, '_> {
         let finding = cx.report.build(self.info, &suspicion, Some(operation), &exchanges);
         finding.rated(&rating(self.vector, self.open))
     }
-}
-
-fn rating(vector: &str, open: bool) -> String {
-    vector.replace("PR:?", if open { "PR:N" } else { "PR:L" })
 }
 
 /// The same request without credentials shows the same.
