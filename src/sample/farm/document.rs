@@ -40,7 +40,12 @@ fn three_one(ops: &[Op]) -> Value {
 
 fn operation(op: &Op) -> Value {
     let mut responses = op.responses.clone();
-    let usual = [("404", op.path.contains('{')), ("409", matches!(op.method, "POST" | "PUT" | "PATCH"))];
+    let usual = [
+        ("400", op.body.is_some()),
+        ("404", op.path.contains('{')),
+        ("409", matches!(op.method, "POST" | "PUT" | "PATCH")),
+        ("422", op.body.is_some() || !op.parameters.is_empty()),
+    ];
     for (status, _) in usual.into_iter().filter(|(_, applies)| *applies) {
         let like = responses.get("400").or_else(|| responses.get("422")).cloned();
         responses.entry(status).or_insert_with(|| like.unwrap_or_else(|| json!({"description": "Error"})));

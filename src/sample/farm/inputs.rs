@@ -46,6 +46,15 @@ fn lax() -> Vec<Op> {
         finds("/words").query("q", json!({"type": "string", "minLength": 1, "maxLength": 60})),
         finds("/slices").query("limit", limit()).lapse("maximum-ignored", "query limit", "maximum"),
         finds("/bits").query("limit", limit()),
+        finds("/rations").query("limit", limit()).lapse("undocumented-refusal", "query limit", "maximum").answer(
+            |call| {
+                // Only what the lapse lets through is above it.
+                match call.query.get("limit").and_then(Value::as_f64) {
+                    Some(limit) if limit > 50.0 => error(400, "there is not that much"),
+                    _ => yes(call),
+                }
+            },
+        ),
         takes("/weights", json!({"grams": {"type": "integer", "minimum": 0}})).lapse(
             "type-ignored",
             "body /grams",

@@ -46,6 +46,7 @@ pub const FUNCTIONAL: &[Mutant] = &[
     mutant("branch-option-crash", "F001", "POST /sketches/check", "POST /drawings/check", "an option of one alternative crashes"),
     mutant("cut-body", "F002", "GET /exports/{id}", "GET /archives/{id}", "the body ends in the middle"),
     mutant("undocumented-status", "F010", "GET /queues/{id}", "GET /lanes/{id}", "202 is not documented"),
+    at(mutant("undocumented-refusal", "F010", "*", "GET /bits", "400 is not documented (GET /rations)"), "response 400"),
     mutant("text-for-json", "F011", "GET /greetings", "GET /salutes", "text/plain instead of JSON"),
     mutant("broken-json", "F012", "GET /journals", "GET /diaries", "a comma too much"),
     mutant("string-for-number", "F013", "GET /prices/{id}", "GET /fees/{id}", "the amount is a string"),

@@ -37,8 +37,8 @@ impl Check for UndocumentedStatus {
             304 if asks(exchange, &["if-none-match", "if-modified-since"]) => return Vec::new(),
             206 if asks(exchange, &["range"]) => return Vec::new(),
             200..=399 => Severity::Low,
-            404 | 409 if cx.has_positive_control && exchange.truth == WireTruth::Positive => {
-                return vec![client_error(status)];
+            status if cx.has_positive_control && is_worth_a_word(status, &exchange.truth) => {
+                return vec![client_error(status, &exchange.truth)];
             }
             status if CONVENTIONAL.contains(&status) => return Vec::new(),
             _ => Severity::Info,
@@ -56,10 +56,20 @@ impl Check for UndocumentedStatus {
 /// Client errors that every API may answer and few documents list.
 const CONVENTIONAL: [u16; 11] = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429];
 
+/// Clients meet these in ordinary use: what is not there, what is in the way, what breaks a rule. The others tell of
+/// credentials, headers and rates, which documents leave to their prose.
+fn is_worth_a_word(status: u16, truth: &WireTruth) -> bool {
+    match truth {
+        WireTruth::Positive => matches!(status, 400 | 404 | 409 | 422),
+        WireTruth::Negative { .. } => matches!(status, 400 | 422),
+        WireTruth::Ambiguous => false,
+    }
+}
+
 /// Said once of the whole API: a document without them is usual, and a client that keeps to it gets them all the same.
-fn client_error(status: u16) -> Suspicion {
-    let explanation =
-        format!("A valid request was answered {status}, which the document does not list for the operation.");
+fn client_error(status: u16, truth: &WireTruth) -> Suspicion {
+    let request = if *truth == WireTruth::Positive { "A valid request" } else { "A request that breaks the document" };
+    let explanation = format!("{request} was answered {status}, which the document does not list for the operation.");
     Suspicion::new(Severity::Info, format!("response {status}"), status.to_string(), explanation)
         .cause("F010|client-errors")
         .confidence(Confidence::Confirmed)

@@ -174,11 +174,12 @@ fn returns(schema: Value) -> Value {
     json!({"responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}})
 }
 
-/// A JSON body of that schema is required.
+/// A JSON body of that schema is required, and refusals are documented.
 fn takes(schema: Value) -> Value {
+    let statuses = ["200", "201", "400", "422"].map(|status| (status.to_owned(), json!({"description": ""})));
     json!({
         "requestBody": {"required": true, "content": {"application/json": {"schema": schema}}},
-        "responses": {"200": {"description": ""}, "201": {"description": ""}},
+        "responses": serde_json::Map::from_iter(statuses),
     })
 }
 
@@ -236,6 +237,14 @@ fn status_codes() {
     check("undocumented redirect", get().answer(302, &[], ""), &["F010 response 302 | 302 | low"]);
     check("conventional error", get().answer(403, &[], ""), &[]);
     check("conventional error to a valid request", get().answer(404, &[], ""), &["F010 response 404 | 404 | info"]);
+    let limited = json!({"responses": {"200": {"description": ""}}, "parameters": [
+        {"name": "limit", "in": "query", "schema": {"type": "integer"}}]});
+    let refused = |status: u16| {
+        let row = Row::new("GET", limited.clone()).intent(negative("query", "limit", "type"));
+        row.with(|row| row.request.target = "/items?limit=x".to_owned()).answer(status, &[], "")
+    };
+    check("refusal", refused(422), &["F010 response 422 | 422 | info"]);
+    check("refusal of what is not there", refused(404), &[]);
     let never = get().with(|row| row.has_positive_control = false);
     check("conventional error to all that was tried", never.answer(409, &[], ""), &[]);
     check("unconventional error", get().answer(451, &[], ""), &["F010 response 451 | 451 | info"]);

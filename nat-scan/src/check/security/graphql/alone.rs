@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, endpoints};
 use super::infos::{
-    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO, SUGGESTIONS_INFO, TRACING_INFO,
+    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, DIRECTIVES_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO,
+    SUGGESTIONS_INFO, TRACING_INFO,
 };
 use super::{Question, finding, is_executed, prove};
 use crate::check::security::{is_success, rightful};
@@ -21,6 +22,8 @@ const LEAKS: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N")
 
 const ALIASED: usize = 101;
 const BATCHED: usize = 10;
+/// More than the limits that are usual where there is one.
+const DIRECTIVES_ASKED: usize = 60;
 
 /// One check: its questions in order; the first that proves the defect is reported.
 pub(super) struct Alone {
@@ -35,6 +38,8 @@ pub(super) const INTROSPECTION: Alone = Alone { info: &INTROSPECTION_INFO, vecto
 pub(super) const SUGGESTIONS: Alone = Alone { info: &SUGGESTIONS_INFO, vector: HELPS, questions: suggestions };
 /// Q-ALIAS.
 pub(super) const ALIASES: Alone = Alone { info: &ALIASES_INFO, vector: LOAD, questions: aliases };
+/// Q-DIR.
+pub(super) const DIRECTIVES: Alone = Alone { info: &DIRECTIVES_INFO, vector: LOAD, questions: directives };
 /// Q-BATCH.
 pub(super) const BATCHES: Alone = Alone { info: &BATCHES_INFO, vector: LOAD, questions: batches };
 /// Q-CSRF.
@@ -135,6 +140,31 @@ fn aliases(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
         who: rightful(cx),
         location: "aliases",
         explanation: format!("One query with {ALIASED} aliases of the same field is executed {ALIASED} times."),
+    }]
+}
+
+fn directives(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
+    // Each of another name: that one is repeated would be an error of its own.
+    let unknown = cx.prober.nonce();
+    let directives = |count: usize| (0..count).map(|number| format!(" @{unknown}{number}")).collect::<String>();
+    // Some servers do not look at what stands at `__typename`.
+    let field = cheap(endpoint);
+    let (name, inner) = field.split_at(field.find('{').unwrap_or(field.len()));
+    let asked = |count: usize| endpoint.ask(&format!("{{{name}{}{inner}}}", directives(count)));
+    let each_is_refused = |exchange: &Exchange| {
+        let errors = exchange.json().and_then(|json| json.get("errors")?.as_array());
+        errors.is_some_and(|errors| errors.len() >= DIRECTIVES_ASKED)
+    };
+    vec![Question {
+        probe: asked(DIRECTIVES_ASKED),
+        control: Some(asked(1)),
+        shows: Box::new(each_is_refused),
+        who: rightful(cx),
+        location: "directives",
+        explanation: format!(
+            "{DIRECTIVES_ASKED} directives at one field are all looked up, and each gets an error of its own: neither \
+             their number nor that of the errors has a limit."
+        ),
     }]
 }
 

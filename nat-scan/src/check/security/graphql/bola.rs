@@ -45,7 +45,7 @@ impl SecurityCheck for ForeignObject {
         let mut found = Vec::new();
         for endpoint in endpoints(cx).await {
             let Some(schema) = &endpoint.schema else { continue };
-            for pair in pairs(schema).into_iter().take(MAX_PAIRS) {
+            for pair in pairs(schema).into_iter().take(cx.at_most(MAX_PAIRS)) {
                 found.extend(prove(cx, &endpoint, schema, &pair).await);
             }
         }

@@ -52,13 +52,13 @@ impl SecurityCheck for ForeignFunction {
             let Some(schema) = &endpoint.schema else { continue };
             let scene = Scene { cx, endpoint: &endpoint, schema };
             let Some(refusal) = scene.refusal().await else { continue };
-            for field in scene.reads().take(MAX_ASKED) {
+            for field in scene.reads().take(cx.at_most(MAX_ASKED)) {
                 found.extend(scene.read(field, &refusal).await);
             }
             if cx.safe_mode {
                 continue;
             }
-            for (pair, field, id) in changes(schema).into_iter().take(MAX_PAIRS) {
+            for (pair, field, id) in changes(schema).into_iter().take(cx.at_most(MAX_PAIRS)) {
                 found.extend(scene.change(&Change { pair: &pair, field, id }, &refusal).await);
             }
         }
@@ -148,7 +148,7 @@ impl Scene<'_> {
     }
 
     async fn refusal(&self) -> Option<Refusal> {
-        for field in self.reads().take(MAX_ASKED) {
+        for field in self.reads().take(self.cx.at_most(MAX_ASKED)) {
             let Some(query) = self.written(field) else { continue };
             let exchange = self.ask(&query, As::Primary).await?;
             if given(&exchange).is_some() || !is_denied(&exchange, self.cx.prober.has(As::Admin)) {

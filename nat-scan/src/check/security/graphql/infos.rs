@@ -29,6 +29,15 @@ pub(super) static ALIASES_INFO: CheckInfo = CheckInfo {
     owasp: Some("API4:2023"),
 };
 
+pub(super) static DIRECTIVES_INFO: CheckInfo = CheckInfo {
+    id: "Q-DIR",
+    title: "GraphQL directives have no limit",
+    description: "A field may carry any number of directives, each of which is looked up and answered with an error, so that a small query costs much and its answer is larger than itself.",
+    remediation: "Limit the directives at a field and the tokens of a query, and stop validating at the first errors.",
+    cwe: &["CWE-770"],
+    owasp: Some("API4:2023"),
+};
+
 pub(super) static BATCHES_INFO: CheckInfo = CheckInfo {
     id: "Q-BATCH",
     title: "GraphQL requests can be batched",

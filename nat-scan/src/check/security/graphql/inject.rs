@@ -41,7 +41,7 @@ impl SecurityCheck for Injection {
         let mut found = Vec::new();
         for endpoint in endpoints(cx).await {
             let Some(schema) = endpoint.schema.as_ref().filter(|_| !endpoint.by_get()) else { continue };
-            let points: Vec<_> = places(cx, &endpoint, schema).into_iter().take(MAX_ARGUMENTS).collect();
+            let points: Vec<_> = places(cx, &endpoint, schema).into_iter().take(cx.at_most(MAX_ARGUMENTS)).collect();
             found.extend(injection::sql(cx, &points, &INFO).await);
         }
         found

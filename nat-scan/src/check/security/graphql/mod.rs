@@ -29,6 +29,7 @@ pub(super) const CHECKS: &[&dyn SecurityCheck] = &[
     &alone::INTROSPECTION,
     &alone::SUGGESTIONS,
     &alone::ALIASES,
+    &alone::DIRECTIVES,
     &alone::BATCHES,
     &alone::MUTATION_BY_FORM,
     &alone::IDE,

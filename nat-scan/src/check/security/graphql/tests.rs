@@ -63,6 +63,10 @@ fn careless(request: &Request, who: As) -> Response {
         return if wrong { fault("unknown field") } else { json_answer(200, &Value::from(vec![one; 10])) };
     }
     let query = query(request);
+    if query.contains('@') {
+        let errors = vec![json!({"message": "unknown directive"}); query.matches('@').count()];
+        return json_answer(200, &json!({ "errors": errors }));
+    }
     if query.contains("nat") {
         let trace = json!(["Error", "    at a (/srv/a.js:1:1)"]);
         return json_answer(
@@ -97,10 +101,11 @@ fn documented() -> Api {
 
 #[test]
 fn each_defect_is_found() {
-    let cases: [(&dyn SecurityCheck, &str, Severity); 9] = [
+    let cases: [(&dyn SecurityCheck, &str, Severity); 10] = [
         (&alone::INTROSPECTION, "introspection", Severity::Low),
         (&alone::SUGGESTIONS, "suggestions", Severity::Low),
         (&alone::ALIASES, "aliases", Severity::Low),
+        (&alone::DIRECTIVES, "directives", Severity::Low),
         (&alone::BATCHES, "batch", Severity::Low),
         (&alone::MUTATION_BY_FORM, "mutation", Severity::Low),
         (&alone::IDE, "ide", Severity::Info),

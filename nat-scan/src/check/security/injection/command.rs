@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::echo::{Echo, echo, holds, readable};
 use super::likeness::plain;
-use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, is_open, numbers, places, remember};
+use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, four, is_open, numbers, places, remember};
 use crate::check::stateful::Resource;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
 use crate::finding::{Confidence, Finding, Role};
@@ -107,8 +107,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, resources: &[Resourc
         "What is sent as {} becomes part of a command line: of '{shown}…' a shell made '{output}', which no request holds.",
         point.location,
     );
-    let exchanges =
-        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
+    let exchanges = four(baseline, probe, control.answer, repeat);
     Some(finding(cx, point, "calculated", explanation, (Confidence::Confirmed, MACHINE), open, exchanges))
 }
 

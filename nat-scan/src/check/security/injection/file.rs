@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use regex::Regex;
 
 use super::likeness::plain;
-use super::{MAX_FINDINGS, Point, Proof, READ, fill, is_open, places};
+use super::{MAX_FINDINGS, Point, Proof, READ, fill, four, is_open, places};
 use crate::check::security::rightful;
 use crate::check::trace::readable;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 use crate::transport::Request;
 
 /// S-PATH.
@@ -210,12 +210,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, way: &Way) -> Option
         confidence: Confidence::Confirmed,
         vector: READ,
         open,
-        exchanges: vec![
-            (Role::Baseline, baseline),
-            (Role::Probe, probe),
-            (Role::Control, control),
-            (Role::Repeat, other),
-        ],
+        exchanges: four(baseline, probe, control, other),
     };
     Some(proof.finding(cx))
 }

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use super::likeness::plain;
-use super::{MAX_FINDINGS, Point, Proof, is_open, operations, places, together};
+use super::{MAX_FINDINGS, Point, Proof, four, is_open, operations, places, together};
 use crate::check::security::point::of_unaccepted;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 
 /// S-CRLF.
 pub(super) struct Header;
@@ -95,12 +95,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, end: &str, value: &s
         confidence: Confidence::Confirmed,
         vector: VECTOR,
         open,
-        exchanges: vec![
-            (Role::Baseline, baseline),
-            (Role::Probe, probe),
-            (Role::Control, control),
-            (Role::Repeat, repeat),
-        ],
+        exchanges: four(baseline, probe, control, repeat),
     };
     Some(proof.finding(cx))
 }

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::echo::contains;
 use super::likeness::plain;
-use super::{MAX_FINDINGS, Point, Proof, is_open, operations, places, together};
+use super::{MAX_FINDINGS, Point, Proof, four, is_open, operations, places, together};
 use crate::check::security::point::of_unaccepted;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 
 /// S-XSS.
 pub(super) struct Markup;
@@ -179,12 +179,7 @@ async fn confirm(
         confidence: Confidence::Confirmed,
         vector: VECTOR,
         open,
-        exchanges: vec![
-            (Role::Baseline, baseline),
-            (Role::Probe, probe),
-            (Role::Control, control),
-            (Role::Repeat, repeat),
-        ],
+        exchanges: four(baseline, probe, control, repeat),
     };
     Some(proof.finding(cx))
 }

@@ -186,6 +186,11 @@ fn fill(pattern: &str, parts: &[(&str, &str)]) -> String {
     out
 }
 
+/// The exchanges of the common protocol, in its order.
+fn four(baseline: Exchange, probe: Exchange, control: Exchange, repeat: Exchange) -> Vec<(Role, Exchange)> {
+    vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control), (Role::Repeat, repeat)]
+}
+
 /// What a place proved.
 struct Proof<'p, 'a> {
     info: &'static CheckInfo,

@@ -7,10 +7,10 @@ use regex::Regex;
 use url::Url;
 
 use super::likeness::plain;
-use super::{MAX_FINDINGS, Point, Proof, is_open, places};
+use super::{MAX_FINDINGS, Point, Proof, four, is_open, places};
 use crate::check::security::point::of_unaccepted;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 
 /// S-REDIR.
 pub(super) struct Redirect;
@@ -165,12 +165,7 @@ async fn prove(cx: &SecurityContext<'_>, point: &Point<'_>, (form, words): (&str
         confidence: Confidence::Confirmed,
         vector: VECTOR,
         open,
-        exchanges: vec![
-            (Role::Baseline, baseline),
-            (Role::Probe, probe),
-            (Role::Control, control),
-            (Role::Repeat, repeat),
-        ],
+        exchanges: four(baseline, probe, control, repeat),
     };
     Some(proof.finding(cx))
 }

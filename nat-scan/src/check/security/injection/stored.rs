@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::echo::{echo, holds, readable};
 use super::likeness::plain;
-use super::{FULL, MAX_FINDINGS, Proof, fill, is_open, is_proved, numbers, places, remember};
+use super::{FULL, MAX_FINDINGS, Proof, fill, four, is_open, is_proved, numbers, places, remember};
 use crate::check::stateful::Resource;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext, Turn};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 
 /// S-SQLI-2.
 pub(super) struct Stored;
@@ -95,8 +95,7 @@ async fn prove(
         "What is sent as {} becomes part of an SQL statement: of '{again}' the database made {product}, which no request holds.",
         point.location
     );
-    let exchanges =
-        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
+    let exchanges = four(baseline, probe, control.answer, repeat);
     let proof = Proof {
         info: &INFO,
         point,

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::echo::{echo, holds, readable};
 use super::likeness::plain;
-use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, is_broken, is_open, numbers, places};
+use super::{MACHINE, MAX_FINDINGS, Point, Proof, fill, four, is_broken, is_open, numbers, places};
 use crate::check::stateful::Resource;
 use crate::check::{CheckInfo, Exchange, SecurityCheck, SecurityContext};
-use crate::finding::{Confidence, Finding, Role};
+use crate::finding::{Confidence, Finding};
 
 /// S-SSTI.
 pub(super) struct Template;
@@ -109,8 +109,7 @@ async fn prove(
         "What is sent as {} is evaluated: of '{again}' the server made {}, which no request holds; the same numbers without brackets stay as they are.",
         point.location, product[0]
     );
-    let exchanges =
-        vec![(Role::Baseline, baseline), (Role::Probe, probe), (Role::Control, control.answer), (Role::Repeat, repeat)];
+    let exchanges = four(baseline, probe, control.answer, repeat);
     let proof = Proof {
         info: &INFO,
         point,

@@ -1,5 +1,5 @@
 //! Two GraphQL endpoints: one that the mutants live at, and one that is always right. Both let signed-in users ask for
-//! the schema, and limit depth and complexity.
+//! the schema, and limit depth, complexity and directives.
 
 mod world;
 
@@ -30,6 +30,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("suggested-names", "Q-SUGG", HERE, TWIN, "errors suggest names of fields"),
     mutant("endless-depth", "Q-DEPTH", HERE, TWIN, "queries have no limit of depth"),
     mutant("endless-aliases", "Q-ALIAS", HERE, TWIN, "queries have no limit of aliases"),
+    mutant("endless-directives", "Q-DIR", HERE, TWIN, "a field may carry any number of directives"),
     mutant("batched-queries", "Q-BATCH", HERE, TWIN, "an array of queries is executed"),
     mutant("mutation-by-get", "Q-CSRF", HERE, TWIN, "GET executes mutations"),
     mutant("public-ide", "Q-IDE", HERE, TWIN, "browsers get a page for queries"),
@@ -122,8 +123,12 @@ fn request(body: &Value) -> Request {
 /// Whether it was executed, and the answer.
 fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> (bool, Value) {
     let on = |mutant: &str| open && call.on(mutant);
-    let limits =
-        Limits { suggestions: on("suggested-names"), depth: !on("endless-depth"), complexity: !on("endless-aliases") };
+    let limits = Limits {
+        suggestions: on("suggested-names"),
+        depth: !on("endless-depth"),
+        complexity: !on("endless-aliases"),
+        directives: !on("endless-directives"),
+    };
     if request.parsed_query().is_err() {
         return (false, json!({"errors": [{"message": "the query cannot be parsed"}]}));
     }

@@ -47,6 +47,7 @@ pub(super) struct Limits {
     pub(super) suggestions: bool,
     pub(super) depth: bool,
     pub(super) complexity: bool,
+    pub(super) directives: bool,
 }
 
 pub(super) type Notes = Schema<Query, Mutation, EmptySubscription>;
@@ -61,6 +62,9 @@ pub(super) fn schema(world: &World, limits: Limits) -> Notes {
     }
     if limits.complexity {
         schema = schema.limit_complexity(80);
+    }
+    if limits.directives {
+        schema = schema.limit_directives(20);
     }
     schema.finish()
 }
