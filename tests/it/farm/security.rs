@@ -8,17 +8,8 @@ use nat_scan::engine::{Outcome, Profile, ScanConfig, ScanKind};
 use nat_scan::identity::{Credentials, SignUp};
 use tokio::net::TcpListener;
 
-use super::{details, is_of, strangers};
+use super::{details, few, is_of, strangers};
 use crate::engine;
-
-/// Seeds of an area unless `NAT_TEST_SEEDS` says more: ten take a quarter of an hour.
-const SEEDS: u64 = 3;
-
-/// The seeds from one on.
-fn seeds() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "a switch of the test, not a setting of the program")]
-    std::env::var("NAT_TEST_SEEDS").map_or(SEEDS, |text| text.parse().expect("a number"))
-}
 
 async fn scan(on: Switches, areas: &[Area], seed: u64) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -91,7 +82,7 @@ macro_rules! areas {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
             let area = AREAS.iter().find(|area| area.name == stringify!($name)).expect("an area");
-            insta::assert_snapshot!(stringify!($name), judge(&[*area], seeds()).await);
+            insta::assert_snapshot!(stringify!($name), judge(&[*area], few()).await);
         }
     )*};
 }

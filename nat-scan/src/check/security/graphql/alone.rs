@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, endpoints};
 use super::infos::{
-    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, DIRECTIVES_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO,
+    ALIASES_INFO, BATCHES_INFO, CSRF_INFO, DIRECTIVES_INFO, ERRORS_INFO, IDE_INFO, INTROSPECTION_INFO, REPEATS_INFO,
     SUGGESTIONS_INFO, TRACING_INFO,
 };
 use super::{Question, finding, is_executed, prove};
@@ -21,6 +21,7 @@ const FORGED: Option<&str> = Some("CVSS:3.1/AV:N/AC:H/PR:N/UI:R/S:U/C:N/I:L/A:N"
 const LEAKS: Option<&str> = Some("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N");
 
 const ALIASED: usize = 101;
+const REPEATED: usize = 501;
 const BATCHED: usize = 10;
 /// More than the limits that are usual where there is one.
 const DIRECTIVES_ASKED: usize = 60;
@@ -40,6 +41,8 @@ pub(super) const SUGGESTIONS: Alone = Alone { info: &SUGGESTIONS_INFO, vector: H
 pub(super) const ALIASES: Alone = Alone { info: &ALIASES_INFO, vector: LOAD, questions: aliases };
 /// Q-DIR.
 pub(super) const DIRECTIVES: Alone = Alone { info: &DIRECTIVES_INFO, vector: LOAD, questions: directives };
+/// Q-DUP.
+pub(super) const REPEATS: Alone = Alone { info: &REPEATS_INFO, vector: LOAD, questions: repeats };
 /// Q-BATCH.
 pub(super) const BATCHES: Alone = Alone { info: &BATCHES_INFO, vector: LOAD, questions: batches };
 /// Q-CSRF.
@@ -140,6 +143,21 @@ fn aliases(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
         who: rightful(cx),
         location: "aliases",
         explanation: format!("One query with {ALIASED} aliases of the same field is executed {ALIASED} times."),
+    }]
+}
+
+fn repeats(cx: &SecurityContext<'_>, endpoint: &Endpoint) -> Vec<Question> {
+    let field = cheap(endpoint);
+    let all = |last: &str| format!("{{{} {last}}}", vec![field.as_str(); REPEATED - 1].join(" "));
+    vec![Question {
+        probe: endpoint.ask(&all(&field)),
+        control: Some(endpoint.ask(&all(&cx.prober.nonce()))),
+        shows: Box::new(is_executed),
+        who: rightful(cx),
+        location: "repeats",
+        explanation: format!(
+            "A query with the same field {REPEATED} times is executed: the server reads, compares and merges every one of them."
+        ),
     }]
 }
 

@@ -29,6 +29,15 @@ pub(super) static ALIASES_INFO: CheckInfo = CheckInfo {
     owasp: Some("API4:2023"),
 };
 
+pub(super) static REPEATS_INFO: CheckInfo = CheckInfo {
+    id: "Q-DUP",
+    title: "GraphQL queries may repeat a field without limit",
+    description: "A query may name the same field any number of times; comparing and merging them costs more than the number grows, though the answer stays small.",
+    remediation: "Limit the tokens or the complexity of a query, and count a field as often as it stands there.",
+    cwe: &["CWE-770"],
+    owasp: Some("API4:2023"),
+};
+
 pub(super) static DIRECTIVES_INFO: CheckInfo = CheckInfo {
     id: "Q-DIR",
     title: "GraphQL directives have no limit",

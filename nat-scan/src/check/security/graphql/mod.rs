@@ -30,6 +30,7 @@ pub(super) const CHECKS: &[&dyn SecurityCheck] = &[
     &alone::SUGGESTIONS,
     &alone::ALIASES,
     &alone::DIRECTIVES,
+    &alone::REPEATS,
     &alone::BATCHES,
     &alone::MUTATION_BY_FORM,
     &alone::IDE,

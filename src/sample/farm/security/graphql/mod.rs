@@ -30,6 +30,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("suggested-names", "Q-SUGG", HERE, TWIN, "errors suggest names of fields"),
     mutant("endless-depth", "Q-DEPTH", HERE, TWIN, "queries have no limit of depth"),
     mutant("endless-aliases", "Q-ALIAS", HERE, TWIN, "queries have no limit of aliases"),
+    mutant("endless-repeats", "Q-DUP", HERE, TWIN, "a query may repeat a field any number of times"),
     mutant("endless-directives", "Q-DIR", HERE, TWIN, "a field may carry any number of directives"),
     mutant("batched-queries", "Q-BATCH", HERE, TWIN, "an array of queries is executed"),
     mutant("mutation-by-get", "Q-CSRF", HERE, TWIN, "GET executes mutations"),
@@ -126,7 +127,7 @@ fn execute(call: &Call<'_>, world: &World, open: bool, mut request: Request) -> 
     let limits = Limits {
         suggestions: on("suggested-names"),
         depth: !on("endless-depth"),
-        complexity: !on("endless-aliases"),
+        complexity: !on("endless-aliases") && !on("endless-repeats"),
         directives: !on("endless-directives"),
     };
     if request.parsed_query().is_err() {
