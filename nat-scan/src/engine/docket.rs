@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::check::{Exchange, Suspicion};
+use super::slow::LONG;
+use crate::check::{Exchange, Proof, Suspicion};
+use crate::transport::TransportError;
 
 /// Proofs tried for one defect.
 const MAX_TRIES: usize = 3;
@@ -23,6 +25,26 @@ pub(super) struct Candidate {
     pub(super) check: usize,
     pub(super) suspicion: Suspicion,
     pub(super) exchange: Arc<Exchange>,
+}
+
+impl Candidate {
+    /// Raised by an answer that took long, or did not come in time.
+    pub(super) fn is_late(&self) -> bool {
+        match &self.exchange.result {
+            Ok(response) => response.elapsed >= LONG,
+            Err(error) => matches!(error, TransportError::Timeout(_)),
+        }
+    }
+
+    /// Its proof asks for more than the same request and a plain one.
+    fn needs_others(&self) -> bool {
+        !matches!(self.suspicion.proof, Proof::Direct | Proof::Repeat | Proof::RepeatBesidePlain)
+    }
+
+    /// Its proof waits for a slow operation.
+    pub(super) fn takes_long(&self) -> bool {
+        self.is_late() || self.needs_others()
+    }
 }
 
 #[derive(Default)]
@@ -66,11 +88,11 @@ impl Docket {
         }
     }
 
-    /// The first suspicion below `watermark` about one of these operations: no earlier one can still come.
-    pub(super) fn next(&mut self, watermark: u64, of: impl Fn(usize) -> bool) -> Option<Candidate> {
+    /// The first suspicion of these below `watermark`: no earlier one can still come.
+    pub(super) fn next(&mut self, watermark: u64, of: impl Fn(&Candidate) -> bool) -> Option<Candidate> {
         loop {
             let mut below = self.waiting.range(..(watermark, 0));
-            let place = *below.find(|(_, candidate)| of(candidate.operation))?.0;
+            let place = *below.find(|(_, candidate)| of(candidate))?.0;
             let candidate = self.waiting.remove(&place)?;
             let entry = self.entries.entry(candidate.key.clone()).or_default();
             entry.waiting.retain(|waiting| *waiting != place);
@@ -120,7 +142,7 @@ mod tests {
     use super::*;
     use crate::classify::WireTruth;
     use crate::finding::Severity;
-    use crate::transport::{Request, TransportError};
+    use crate::transport::Request;
 
     fn candidate(position: u64, defect: u8) -> Candidate {
         let name = defect.to_string();

@@ -444,7 +444,7 @@ impl Driver {
         loop {
             let open = self.open.first().copied().filter(|_| !(idle && self.docket.is_full()));
             let watermark = open.unwrap_or(u64::MAX);
-            let candidate = self.docket.next(watermark, |operation| self.slow.is(operation) == slow)?;
+            let candidate = self.next_candidate(watermark, slow)?;
             if candidate.suspicion.proof == Proof::Direct {
                 let exchanges = Some(Vec::new());
                 self.settle(Proved { candidate, exchanges, minimal: None, starved: false, sent: Vec::new() });
@@ -461,6 +461,13 @@ impl Driver {
             let (session, judges) = (Arc::clone(&self.session), Arc::clone(&self.judges));
             return Some(Box::pin(prove(session, judges, candidate, knowledge)));
         }
+    }
+
+    /// Of a slow operation first what did not take long itself: many such proofs fit into the time of one of the others.
+    fn next_candidate(&mut self, watermark: u64, slow: bool) -> Option<Candidate> {
+        let of = |candidate: &Candidate| (self.slow.is(candidate.operation) && candidate.takes_long()) == slow;
+        let soon = if slow { self.docket.next(watermark, |one| of(one) && !one.is_late()) } else { None };
+        soon.or_else(|| self.docket.next(watermark, &of))
     }
 
     fn settle(&mut self, proved: Proved) {

@@ -9,7 +9,7 @@ use super::plan::Planned;
 use crate::generate::Phase;
 
 /// An answer that takes this long makes its operation slow.
-const LONG: Duration = Duration::from_secs(2);
+pub(super) const LONG: Duration = Duration::from_secs(2);
 /// Requests that wait; further ones are left out.
 const MAX_WAITING: usize = 5_000;
 /// What one slow operation may take where there are many operations: this part of the scan, and not more than that.

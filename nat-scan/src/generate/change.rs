@@ -30,7 +30,7 @@ impl Change {
     /// A label and the intent.
     pub(super) fn describe(&self, slot: Slot) -> (String, Intent) {
         let (location, name, keyword) = (slot.location, &slot.name, self.keyword);
-        if self.valid && matches!(keyword, "zero" | "negative") {
+        if self.valid && matches!(keyword, "zero" | "negative" | "null") {
             return (format!("{location} {name} is {keyword}"), Intent::Positive);
         }
         if self.valid {

@@ -29,7 +29,8 @@ impl Check for AllowParity {
         let ours = exchange.case.as_ref().is_some_and(|case| case.intent == Intent::Options);
         // An answer about cross-origin requests comes from a layer that knows no routes.
         let answers = exchange.response().is_some_and(|response| {
-            (200..300).contains(&response.status)
+            // A refusal of the method lists those that there are (RFC 9110, section 15.5.6).
+            matches!(response.status, 200..300 | 405)
                 && response.header("allow").is_some()
                 && response.header("access-control-allow-methods").is_none()
         });
@@ -49,9 +50,12 @@ impl Check for AllowParity {
         let own = documented(&|path| path == cx.operation.path);
         // A template that overlaps may answer in the place of this one.
         let all = documented(&|path| overlap(path, &cx.operation.path));
+        // What refuses a method is the framework, alike for all paths.
+        let refused = exchange.status() == Some(405);
         let raise = |method: &String, what: &str, text: &str| {
             let explanation = format!("The answer to OPTIONS {text} {method}.");
-            Suspicion::new(Severity::Info, format!("method {method}"), what, explanation)
+            let suspicion = Suspicion::new(Severity::Info, format!("method {method}"), what, explanation);
+            if refused { suspicion.api_wide() } else { suspicion }
         };
         let is_free = |method: &&String| matches!(method.as_str(), "" | "HEAD" | "OPTIONS" | "TRACE");
         let extra = allowed.difference(&all).filter(|method| !is_free(method));

@@ -30,12 +30,17 @@ impl Check for Charset {
         })
     }
 
-    fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
         let Some(response) = exchange.response() else { return Vec::new() };
         let refused = exchange.case.as_ref().is_some_and(|case| case.intent == Intent::NoCoding);
+        let is_its_purpose = |coding: &str| {
+            let word = if coding == "br" { "brotli" } else { coding };
+            cx.operation.path.to_ascii_lowercase().contains(word)
+        };
         let coding = response.header("content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
         let mut found = Vec::new();
-        if let Some(coding) = coding.filter(|coding| refused && !matches!(coding.as_str(), "" | "identity")) {
+        let is_wrong = |coding: &String| !matches!(coding.as_str(), "" | "identity") && !is_its_purpose(coding);
+        if let Some(coding) = coding.filter(|coding| refused && is_wrong(coding)) {
             let explanation = format!("The request accepts no content coding, and the answer is in {coding}.");
             found.push(Suspicion::new(Severity::Low, "header Content-Encoding", "refused-coding", explanation));
         }

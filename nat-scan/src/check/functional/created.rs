@@ -29,7 +29,7 @@ impl Check for Created {
             && matches!(exchange.request.method.as_str(), "POST" | "PUT" | "PATCH")
     }
 
-    fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
+    fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
         let Some(response) = exchange.response() else { return Vec::new() };
         let raise = |severity, discriminant: &str, explanation: String| {
             let suspicion = Suspicion::new(severity, "header Location", discriminant, explanation);
@@ -40,6 +40,7 @@ impl Check for Created {
             Some(location) => raise(Severity::Low, "invalid", format!("The Location '{location}' is no URL.")),
             // The target itself is what a PUT creates.
             None if exchange.request.method == "PUT" || exchange.json().is_some_and(names_itself) => Vec::new(),
+            None if is_named_by_client(cx, exchange) => Vec::new(),
             None => {
                 let text =
                     "The answer is 201 without Location, and its body has no id: what was created cannot be found.";
@@ -52,7 +53,18 @@ impl Check for Created {
 /// Many at once have no one reference.
 fn is_batch(exchange: &Exchange) -> bool {
     let body = exchange.request.body.as_deref().unwrap_or_default();
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// The client chose the name by which the document finds the new thing: `POST /inputs` with a `key`, and
+/// `/inputs/{key}`.
+fn is_named_by_client(cx: &Context<'_>, exchange: &Exchange) -> bool {
+    let body = exchange.request.body.as_deref().unwrap_or_default();
+    let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return false };
+    let own = cx.operation.path.trim_end_matches('/');
+    let below = cx.api.operations.iter().filter_map(|other| other.path.strip_prefix(own)?.strip_prefix("/{"));
+    below.filter_map(|rest| rest.trim_end_matches('/').strip_suffix('}')).any(|name| members.contains_key(name))
 }
 
 /// Absolute or relative, without what a URL cannot hold.

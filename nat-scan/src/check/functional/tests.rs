@@ -542,6 +542,17 @@ fn created_resources() {
     check("a link", post(&[], r#"{"_links":{"self":{}}}"#), &[]);
     check("neither", post(&[], r#"{"ok":true}"#), &["F066 header Location | missing | low"]);
     check("no URL", post(&[("Location", "item 7")], "{}"), &["F066 header Location | invalid | low"]);
+    let many = post(&[], "").body("\u{feff} []");
+    check("many at once have no one reference", many, &[]);
+    let named = |path: &str| {
+        let row = Row::document(json!({
+            "openapi": "3.0.3", "info": {"title": "t", "version": "1"},
+            "paths": {"/items": {"post": takes(json!({}))}, path: {"get": plain()}},
+        }));
+        row.with(|row| row.request.method = "POST".to_owned()).body(r#"{"key":"a"}"#).json(201, r#"{"ok":true}"#)
+    };
+    check("the client chose the name", named("/items/{key}"), &[]);
+    check("another name", named("/items/{number}"), &["F066 header Location | missing | low"]);
     let put = Row::new("PUT", takes(json!({}))).body("{}").json(201, "{}");
     check("PUT creates its target", put, &[]);
 }

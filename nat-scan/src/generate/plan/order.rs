@@ -6,8 +6,9 @@ use super::COMBINATION;
 use crate::generate::{Case, Intent};
 
 /// Every kind of question once before any kind is asked again about another place; the kinds that break most programs
-/// first.
-pub(super) fn breadth_first(cases: Vec<Case>) -> Vec<Case> {
+/// first, and of the places those that lie least deep: what is deep is often shared with other operations.
+pub(super) fn breadth_first(mut cases: Vec<Case>) -> Vec<Case> {
+    cases.sort_by_key(|case| case.label.matches('/').count());
     let mut asked: HashMap<(u8, String), usize> = HashMap::new();
     let mut ranked: Vec<((usize, u8), Case)> = Vec::with_capacity(cases.len());
     for case in cases {
@@ -29,6 +30,7 @@ fn kind(case: &Case) -> (u8, String) {
         Intent::Unusual { kind, .. } => (0, (*kind).to_owned()),
         Intent::Positive if case.label.ends_with("is zero") => (1, "zero".to_owned()),
         Intent::Positive if case.label.ends_with("is negative") => (1, "negative".to_owned()),
+        Intent::Positive if case.label.ends_with("is null") => (1, "null".to_owned()),
         Intent::Negative { keyword, .. } if keyword == "type" => (2, question(&case.label)),
         Intent::MalformedBody { kind } => (3, (*kind).to_owned()),
         Intent::MissingRequired { .. } => (3, "required".to_owned()),
@@ -58,5 +60,19 @@ mod tests {
         distinct.dedup();
         assert_eq!(fresh, distinct.len(), "{kinds:?}");
         assert!(fresh > 10 && fresh < all.len());
+    }
+
+    #[test]
+    fn of_two_places_the_less_deep_one_is_asked_about_first() {
+        let body = json!({"requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {
+            "filter": {"type": "object", "properties": {"size": {"type": "object", "properties": {
+                "from": {"type": "integer"}}}}},
+            "limit": {"type": "integer"},
+            "note": {"type": ["string", "null"]}}}}}}});
+        let api = api(vec![operation("POST", "/a", body)]);
+        let all = cases(&api, &api.operations[0], Phase::Coverage, 1);
+        let place = |label: &str| all.iter().position(|case| case.label == label).expect(label);
+        assert!(place("body /limit is zero") < place("body /filter/size/from is zero"));
+        assert!(place("body /note is null") < place("body /filter/size/from is zero"));
     }
 }

@@ -48,7 +48,9 @@ fn allow_and_the_document() {
     check("no Allow", options(&[]), &[]);
     check("preflight", options(&[("Allow", "GET, PUT"), ("Access-Control-Allow-Methods", "GET, PUT")]), &[]);
     let refused = options(&[("Allow", "GET")]).with(|row| row.result = Ok(response(405, &[("Allow", "PUT")], "")));
-    check("refused", refused, &[]);
+    check("refused", refused, &["F024 method PUT | not-documented | info", "F024 method GET | not-allowed | info"]);
+    let other = options(&[]).with(|row| row.result = Ok(response(403, &[("Allow", "PUT")], "")));
+    check("refused to this client", other, &[]);
 }
 
 #[test]
@@ -145,6 +147,12 @@ fn charsets_and_codings() {
     check("refused", refused("gzip"), &["F068 header Content-Encoding | refused-coding | low"]);
     check("identity", refused("identity"), &[]);
     check("not refused", coded("gzip"), &[]);
+    let document =
+        json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {"/brotli": {"get": plain()}}});
+    let answer = response(200, &[("Content-Encoding", "br")], "body");
+    let purpose =
+        Row::document(document).target("/brotli").intent(Intent::NoCoding).with(|row| row.result = Ok(answer));
+    check("what the operation is for", purpose, &[]);
 }
 
 #[test]
