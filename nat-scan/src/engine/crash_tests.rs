@@ -84,6 +84,27 @@ async fn target_that_comes_back_is_no_finding() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn request_that_keeps_the_target_busy_is_found_though_it_is_busy_for_its_control_too() {
+    let (toys, until) = (Toys::default(), std::sync::Mutex::new(Instant::now()));
+    let api = FakeApi::new(move |request| -> Answer {
+        let mut until = until.lock().unwrap();
+        if is_deadly(request) {
+            *until = Instant::now() + Duration::from_secs(5);
+        }
+        if Instant::now() < *until {
+            Err(TransportError::Timeout(Duration::from_secs(10)))
+        } else {
+            toys.answer(request)
+        }
+    });
+    let outcome = scan(&api).await;
+    let hangs: Vec<_> = outcome.findings.iter().filter(|finding| finding.check_id == "F002").collect();
+    let [finding] = hangs[..] else { panic!("{hangs:#?} {:?}", outcome.notices) };
+    assert_eq!(finding.endpoint, "POST /toys");
+    assert!(finding.evidence[0].request.contains("4711"), "{}", finding.evidence[0].request);
+}
+
+#[tokio::test(start_paused = true)]
 async fn target_that_was_never_there_is_unreachable_not_crashed() {
     let api = FakeApi::new(|request| match request.target.as_str() {
         // The probe is answered, and nothing that is tested.

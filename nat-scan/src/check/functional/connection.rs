@@ -31,11 +31,14 @@ impl Check for ConnectionFailure {
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
         let Err(error) = &exchange.result else { return Vec::new() };
-        // A valid request that breaks the connection has no valid control of its own.
-        let proof = if exchange.truth == WireTruth::Positive { Proof::Repeat } else { Proof::RepeatWithControl };
-        if proof == Proof::RepeatWithControl && !cx.has_positive_control {
+        let is_valid = exchange.truth == WireTruth::Positive;
+        if !is_valid && !cx.has_positive_control {
             return Vec::new();
         }
+        // A valid request that breaks the connection needs no other beside it. One that had to wait may have waited for
+        // another that keeps the target busy.
+        let waited = matches!(error, TransportError::Timeout(_)) && cx.has_positive_control;
+        let proof = if is_valid && !waited { Proof::Repeat } else { Proof::RepeatWithControl };
         let severity = match error {
             TransportError::Timeout(_) | TransportError::HeadTooLarge | TransportError::DecompressionBomb => {
                 Severity::Medium
