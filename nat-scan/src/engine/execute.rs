@@ -467,7 +467,7 @@ impl Driver {
     fn next_candidate(&mut self, watermark: u64, slow: bool) -> Option<Candidate> {
         let of = |candidate: &Candidate| (self.slow.is(candidate.operation) && candidate.takes_long()) == slow;
         let soon = if slow { self.docket.next(watermark, |one| of(one) && !one.is_late()) } else { None };
-        soon.or_else(|| self.docket.next(watermark, &of))
+        soon.or_else(|| self.docket.next(watermark, of))
     }
 
     fn settle(&mut self, proved: Proved) {

@@ -112,8 +112,9 @@ impl Baseline {
             if let Some(expires) = entry.expires {
                 let _ = write!(out, "  expires={expires}");
             }
-            if !entry.comment.is_empty() {
-                let _ = write!(out, "  # {}", one_word_gaps(&entry.comment));
+            let comment = one_word_gaps(&entry.comment);
+            if !comment.is_empty() {
+                let _ = write!(out, "  # {comment}");
             }
             out.push('\n');
         }

@@ -160,6 +160,9 @@ fn baseline_keeps_what_people_wrote_when_it_is_updated() {
          cc  critical  S-CORS  *  # Title - of it\n\
          dd  low  F010  GET /a  # Title - of it\n"
     );
+    let blank = Finding { title: " ".to_owned(), ..outcome().findings[0].clone() };
+    let text = Baseline::default().updated([&blank]).to_text();
+    assert_eq!(Baseline::parse(&text).unwrap().to_text(), text);
     for (line, why) in [
         ("zz  high  F001  GET /a", "no fingerprint"),
         ("aa  hot  F001  GET /a", "no severity"),
