@@ -28,12 +28,14 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// No answer came in time.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self.exchange.result, Err(TransportError::Timeout(_)))
+    }
+
     /// Raised by an answer that took long, or did not come in time.
     pub(super) fn is_late(&self) -> bool {
-        match &self.exchange.result {
-            Ok(response) => response.elapsed >= LONG,
-            Err(error) => matches!(error, TransportError::Timeout(_)),
-        }
+        self.is_unanswered() || self.exchange.response().is_some_and(|response| response.elapsed >= LONG)
     }
 
     /// Its proof asks for more than the same request and a plain one.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::contain::contain;
 use super::passage::Words;
 use crate::chain;
-use crate::generate::{self, Base, Case, Intent, LARGE_KIND, Phase};
+use crate::generate::{self, Base, Case, Phase};
 use crate::spec::{Api, Operation};
 use crate::transport::Request;
 
@@ -313,7 +313,7 @@ impl Plan {
             .unwrap_or_default();
             if self.what.sample && wave.phase == Phase::Coverage {
                 // A sample is there to see answers, not to keep the target busy.
-                cases.retain(|case| !matches!(case.intent, Intent::Unusual { kind: LARGE_KIND, .. }));
+                cases.retain(|case| !case.is_large());
                 cases = spread(cases, SAMPLE_PER_OPERATION);
             }
             if self.window == 0 {

@@ -16,7 +16,6 @@ use crate::check::{As, Context, Exchange, Proof, Suspicion};
 use crate::finding::Role;
 use crate::generate::{self, BodyValue, Case, Intent, Phase};
 use crate::spec::{Operation, Parameter};
-use crate::transport::TransportError;
 
 /// Pauses before the repetitions of what an overload may cause.
 const LATER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
@@ -103,7 +102,7 @@ pub(super) async fn prove(
         Proof::TwoSamples => attempt.repeat().await && attempt.second_sample().await,
     };
     // What is plain is small; and to make something smaller that is not answered in time costs that time at every step.
-    let small = attempt.instead.is_some() || attempt.is_unanswered();
+    let small = attempt.instead.is_some() || candidate.is_unanswered();
     let minimal = if proved && !small { minimise(&mut attempt).await } else { None };
     // A proof that was stopped is not done.
     if !session.line.cancel.is_cancelled() {
@@ -160,17 +159,12 @@ impl Attempt<'_> {
         self.repeat().await
     }
 
-    /// No answer came in time.
-    fn is_unanswered(&self) -> bool {
-        matches!(self.candidate.exchange.result, Err(TransportError::Timeout(_)))
-    }
-
     /// The operation's valid request still succeeds. A request that was not answered may still keep the target busy: it
     /// gets time to come back.
     async fn control(&mut self) -> bool {
         let Some(control) = self.knowledge.control.clone() else { return false };
         let watch = self.session.line.pace.patience().watch;
-        let mut pauses = watch.into_iter().filter(|_| self.is_unanswered()).collect::<Vec<_>>().into_iter();
+        let mut pauses = if self.candidate.is_unanswered() { &watch[..] } else { &[] }.iter();
         loop {
             let Some(again) = self.send(&control).await else { return false };
             let works = again.status().is_some_and(|status| (200..300).contains(&status));
@@ -179,7 +173,7 @@ impl Attempt<'_> {
                 self.exchanges.push((Role::Control, again));
                 return works;
             };
-            self.wait(pause).await;
+            self.wait(*pause).await;
         }
     }
 

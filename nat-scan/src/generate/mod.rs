@@ -325,6 +325,13 @@ pub(crate) const LARGE_KIND: &str = "large";
 /// Its length.
 const LARGE: usize = 128 << 10;
 
+impl Case {
+    /// About a large text, which takes a server long: F029 judges it, and no other check.
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self.intent, Intent::Unusual { kind: LARGE_KIND, .. })
+    }
+}
+
 /// The body with the large text in its place, for a case that is about that.
 fn enlarged(intent: &Intent, value: &Value) -> Option<Value> {
     let Intent::Unusual { slot, kind: LARGE_KIND } = intent else { return None };

@@ -1,9 +1,9 @@
 //! F002: a request gets no proper answer.
 
-use super::size::is_large;
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
 use crate::finding::{Confidence, Severity};
+use crate::generate::Case;
 use crate::transport::TransportError;
 
 /// F002.
@@ -26,7 +26,7 @@ impl Check for ConnectionFailure {
     fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
         // Who refuses a large body may close the connection; the rest is F029.
         !matches!(&exchange.result, Err(error) if !is_answer_fault(error))
-            && !exchange.case.as_ref().is_some_and(is_large)
+            && !exchange.case.as_ref().is_some_and(Case::is_large)
     }
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {

@@ -1,6 +1,5 @@
 //! F001: a request makes the server fail.
 
-use super::size::is_large;
 use crate::check::shape::{ErrorCause, error_cause};
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::classify::WireTruth;
@@ -27,7 +26,7 @@ impl Check for ServerError {
 
     fn applies(&self, _cx: &Context<'_>, exchange: &Exchange) -> bool {
         // What only a large value shows is F029.
-        exchange.response().is_some() && !exchange.case.as_ref().is_some_and(is_large)
+        exchange.response().is_some() && !exchange.case.as_ref().is_some_and(Case::is_large)
     }
 
     fn judge(&self, cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {

@@ -2,7 +2,7 @@
 
 use crate::check::{Check, CheckInfo, Context, Exchange, Proof, Suspicion};
 use crate::finding::Severity;
-use crate::generate::{Case, Intent, LARGE_KIND};
+use crate::generate::{Case, Intent};
 use crate::transport::TransportError;
 
 /// F029.
@@ -23,7 +23,7 @@ impl Check for LargeValue {
     }
 
     fn applies(&self, cx: &Context<'_>, exchange: &Exchange) -> bool {
-        exchange.case.as_ref().is_some_and(is_large) && cx.has_positive_control && !cx.baseline_fails
+        exchange.case.as_ref().is_some_and(Case::is_large) && cx.has_positive_control && !cx.baseline_fails
     }
 
     fn judge(&self, _cx: &Context<'_>, exchange: &Exchange) -> Vec<Suspicion> {
@@ -44,9 +44,4 @@ impl Check for LargeValue {
                 .proof(Proof::RepeatWithControl),
         ]
     }
-}
-
-/// What F001 leaves to this check.
-pub(super) fn is_large(case: &Case) -> bool {
-    matches!(case.intent, Intent::Unusual { kind: LARGE_KIND, .. })
 }
